@@ -17,8 +17,9 @@ type Track struct {
 	Kind media.Kind
 	Log  *Log[media.Entry]
 
-	mu    sync.Mutex // guards inits; a leaf
+	mu    sync.Mutex // guards all below; a leaf
 	inits []initAt   // oldest first, the newest maxInits of them
+	meter meter
 }
 
 // initAt is a configuration and the number of the entry that brought it.
@@ -33,16 +34,26 @@ const maxInits = 64
 
 // Append adds e to the track's log. Only the track's one writer calls it.
 func (t *Track) Append(e media.Entry) Seq {
-	if e.Event != nil && e.Event.Kind == media.NewInit {
-		_, end := t.Log.Bounds()
-		t.mu.Lock()
+	_, end := t.Log.Bounds()
+	t.mu.Lock()
+	switch {
+	case e.Event == nil:
+		t.meter.add(e.Sample, t.inits)
+	case e.Event.Kind == media.NewInit:
 		t.inits = append(t.inits, initAt{end, e.Event.Init})
 		if n := len(t.inits) - maxInits; n > 0 {
 			t.inits = append([]initAt(nil), t.inits[n:]...)
 		}
-		t.mu.Unlock()
 	}
+	t.mu.Unlock()
 	return t.Log.Append(e)
+}
+
+// Meter returns what has been measured of the track so far.
+func (t *Track) Meter() Meter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.meter.Meter
 }
 
 // Init returns the newest configuration, nil before the first.
@@ -68,12 +79,12 @@ func (t *Track) InitAt(seq Seq) *media.Init {
 // its sources: an encoder that reconnects goes on in the same logs.
 type Stream struct {
 	Name    string
-	Cadence media.Cadence
 	Started time.Time
 
 	maxBytes int // of each track's log
 	bell     bell
 	clock    clock
+	cadence  Latest[*media.Cadence]
 
 	mu     sync.Mutex // guards all below; a leaf
 	tracks []*Track   // replaced, never changed in place
@@ -81,9 +92,21 @@ type Stream struct {
 }
 
 // NewStream returns a stream without tracks, whose logs keep at most maxBytes each.
-func NewStream(name string, cadence media.Cadence, started time.Time, maxBytes int) *Stream {
-	return &Stream{Name: name, Cadence: cadence, Started: started, maxBytes: maxBytes}
+func NewStream(name string, started time.Time, maxBytes int) *Stream {
+	return &Stream{Name: name, Started: started, maxBytes: maxBytes}
 }
+
+// SetCadence fixes the stream's rhythm, once, when enough of the source has been
+// seen; the logs keep what came before. Only the stream's writer calls it.
+func (s *Stream) SetCadence(c media.Cadence) {
+	s.cadence.Set(&c)
+	s.bell.ring()
+}
+
+// Cadence returns the stream's rhythm, nil while it is not known. It never changes
+// once it is: whatever cuts segments waits for it (Changed tells) and then reads the
+// logs from their oldest entry.
+func (s *Stream) Cadence() *media.Cadence { return s.cadence.Load() }
 
 // AddTrack adds a track. Its writer is whoever called.
 func (s *Stream) AddTrack(id string, kind media.Kind) (*Track, error) {
