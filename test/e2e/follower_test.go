@@ -22,9 +22,12 @@ type follower struct {
 	client *http.Client
 	base   string // URL up to the last slash, included
 
-	// patient is how long the server may be away before that is an error. Numbers may
-	// then leave out what it did not see. 0: not at all.
+	// patient is how long there may be nothing new, or no server, before that is an
+	// error. 0: not at all.
 	patient time.Duration
+
+	// restarts says that the server may start anew: numbers may then leave out what it did not see.
+	restarts bool
 
 	// All below belongs to run; read it when run has returned.
 	problems []string
@@ -160,7 +163,7 @@ func (f *follower) take(ctx context.Context, p *playlist) error {
 		if len(f.seen) > 0 && s.msn <= f.seen[len(f.seen)-1].msn {
 			continue
 		}
-		if len(f.seen) > 0 && s.msn != f.seen[len(f.seen)-1].msn+1 && f.patient == 0 {
+		if len(f.seen) > 0 && s.msn != f.seen[len(f.seen)-1].msn+1 && !f.restarts {
 			f.complain("segment %d comes after %d", s.msn, f.seen[len(f.seen)-1].msn)
 		}
 		for j, q := range s.parts {
@@ -238,7 +241,7 @@ func (f *follower) takeSegment(ctx context.Context, s *segment) error {
 	if err != nil {
 		return fmt.Errorf("announced segment: %w", err)
 	}
-	if len(s.parts) > 0 && f.patient == 0 && !bytes.Equal(body, whole) {
+	if len(s.parts) > 0 && !f.restarts && !bytes.Equal(body, whole) {
 		f.complain("segment %d has %d bytes, its parts have %d, or they differ", s.msn, len(body), len(whole))
 	}
 	return nil
@@ -289,15 +292,19 @@ func (f *follower) check(t *testing.T) (samples int) {
 	return samples
 }
 
+// bytes returns the run as the MP4 file that it is.
+func (r mediaRun) bytes() []byte {
+	all := bytes.Clone(r.header)
+	for _, p := range r.parts {
+		all = append(all, p.data...)
+	}
+	return all
+}
+
 // check parses the run and returns how many samples it holds. Decode times must be
 // continuous over the parts, but for those that are announced not to be.
 func (r mediaRun) check() (samples int, err error) {
-	var all bytes.Buffer
-	all.Write(r.header)
-	for _, p := range r.parts {
-		all.Write(p.data)
-	}
-	file, err := mp4.DecodeFile(&all)
+	file, err := mp4.DecodeFile(bytes.NewReader(r.bytes()))
 	if err != nil {
 		return 0, fmt.Errorf("parse: %w", err)
 	}

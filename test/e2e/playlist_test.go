@@ -131,15 +131,14 @@ func (s *server) playlist(stream, track string) (*playlist, error) {
 // A rendition is a track that the multivariant playlist names.
 type rendition struct{ id, kind string }
 
-// tracks returns what the multivariant playlist of a stream lists, as players find it: variants first.
-func (s *server) tracks(t *testing.T, stream string) []rendition {
-	t.Helper()
+// renditions returns what the multivariant playlist of a stream lists, as players find it: variants first.
+func (s *server) renditions(stream string) ([]rendition, error) {
 	res, body, err := s.get(s.master(stream))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if res.StatusCode != http.StatusOK {
-		t.Fatalf("multivariant playlist of %s: %s", stream, res.Status)
+		return nil, fmt.Errorf("multivariant playlist of %s: %s", stream, res.Status)
 	}
 	var variants, audio []rendition
 	kind := ""
@@ -162,9 +161,19 @@ func (s *server) tracks(t *testing.T, stream string) []rendition {
 		}
 	}
 	if len(variants) == 0 {
-		t.Fatalf("no variant in the multivariant playlist:\n%s", body)
+		return nil, fmt.Errorf("no variant in the multivariant playlist:\n%s", body)
 	}
-	return append(variants, audio...)
+	return append(variants, audio...), nil
+}
+
+// tracks is renditions, and fails the test when there are none.
+func (s *server) tracks(t *testing.T, stream string) []rendition {
+	t.Helper()
+	all, err := s.renditions(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // trackOf returns the first track of a kind.
@@ -177,4 +186,21 @@ func (s *server) trackOf(t *testing.T, stream, kind string) string {
 	}
 	t.Fatalf("%s has no track of %s", stream, kind)
 	return ""
+}
+
+// followAll follows every track of a stream; stop ends that and checks what each follower saw.
+func (s *server) followAll(t *testing.T, stream string) (stop func() map[string]*follower) {
+	t.Helper()
+	stops := map[string]func() *follower{}
+	for _, r := range s.tracks(t, stream) {
+		stops[r.kind] = follow(t, newFollower(s, stream, r.id))
+	}
+	return func() map[string]*follower {
+		all := map[string]*follower{}
+		for kind, stop := range stops {
+			all[kind] = stop()
+			all[kind].check(t)
+		}
+		return all
+	}
 }

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -27,6 +29,8 @@ type server struct {
 	rtmp     string // host:port
 	http     string // host:port
 	settings map[string]string
+	command  string // serve or demo
+	config   string // path of a configuration file; may be empty
 	proc     *process
 	client   *http.Client
 }
@@ -34,7 +38,8 @@ type server struct {
 // quick are settings that let a test see many segments in little time.
 var quick = map[string]string{"segment.duration": "1s", "segment.part": "250ms", "ingest.hold": "2s"}
 
-// start runs headrace on free ports of the loopback with a data directory of its
+// start runs headrace with settings by their names ("config": the path of a file, "command": serve or demo)
+// on free ports of the loopback with a data directory of its
 // own, waits until it is ready, and checks at the test's end that SIGTERM ends it well.
 func start(t *testing.T, settings ...map[string]string) *server {
 	t.Helper()
@@ -45,10 +50,11 @@ func start(t *testing.T, settings ...map[string]string) *server {
 	s.settings["drain"] = "1s"
 	s.settings["log.level"] = "debug"
 	for _, set := range settings {
-		for k, v := range set {
-			s.settings[k] = v
-		}
+		maps.Copy(s.settings, set)
 	}
+	s.config, s.command = s.settings["config"], cmp.Or(s.settings["command"], "serve")
+	delete(s.settings, "config")
+	delete(s.settings, "command")
 	// A connection of its own for every server: nothing is shared between tests.
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		MaxIdleConnsPerHost: 64, DisableCompression: true,
@@ -65,7 +71,11 @@ func start(t *testing.T, settings ...map[string]string) *server {
 // run starts the process, the first time or again on the same ports and data.
 func (s *server) run() {
 	s.t.Helper()
-	s.proc = launch(s.t, s.env(), headrace, "serve")
+	args := []string{s.command}
+	if s.config != "" {
+		args = append(args, "--config", s.config)
+	}
+	s.proc = launch(s.t, s.env(), headrace, args...)
 	proc := s.proc
 	s.t.Cleanup(func() {
 		if s.t.Failed() {

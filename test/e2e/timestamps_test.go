@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -73,14 +74,9 @@ func TestStreams(t *testing.T) {
 			t.Parallel()
 			source := c.publish(t, s.push(c.name))
 			s.waitLive(t, c.name, 0)
-			var stops []func() *follower
-			for _, r := range s.tracks(t, c.name) {
-				stops = append(stops, follow(t, newFollower(s, c.name, r.id)))
-			}
+			stop := s.followAll(t, c.name)
 			out := ffprobe(t, time.Minute, s.master(c.name), fromStart...)
-			for _, stop := range stops {
-				stop().check(t)
-			}
+			stop()
 			sameMedia(t, ffprobe(t, time.Minute, source), out, c.lost)
 			if c.rate > 0 {
 				evenAudio(t, out, 1024, c.rate)
@@ -98,7 +94,10 @@ func TestFault_E11_AudioStartsLate(t *testing.T) {
 	pushTags(t, s.push("late"), readFLV(t, file), func(g *tag) bool { return g.kind == flvVideo || g.config() || g.ms >= 6000 })
 	s.waitLive(t, "late", 2)
 	eventually(t, 20*time.Second, "audio track", func() error {
-		_, err := s.playlist("late", "a0")
+		all, err := s.renditions("late")
+		if err == nil && len(all) < 2 {
+			err = fmt.Errorf("tracks %v", all)
+		}
 		return err
 	})
 	out := ffprobe(t, time.Minute, s.master("late"), fromStart...)
