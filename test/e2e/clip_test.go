@@ -27,7 +27,8 @@ const (
 // x264 are the options of a plain live encode: a keyframe a second, no B-frames.
 var x264 = []string{"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30", "-sc_threshold", "0", "-bf", "0", "-b:v", "300k", "-threads", "1"}
 
-var aac = []string{"-c:a", "aac", "-b:a", "64k"}
+// aac makes no noise of its own (PNS): a decoder that starts in mid-stream must come to the same samples.
+var aac = []string{"-c:a", "aac", "-b:a", "64k", "-aac_pns", "0"}
 
 // makeClip returns the FLV file of that name, made by ffmpeg with args the first time it is asked for.
 func makeClip(t *testing.T, name string, args ...string) string {
