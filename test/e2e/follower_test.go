@@ -39,6 +39,7 @@ type follower struct {
 	runs     []mediaRun        // what was fetched, by initialisation segment
 	have     map[string]uint64 // parts fetched, and their segment
 	bodies   map[uint64][]byte
+	gap      bool          // the newest part was missing
 	longest  time.Duration // between two playlists that had news
 }
 
@@ -200,8 +201,11 @@ func (f *follower) takePart(ctx context.Context, p *playlist, q part, breaks boo
 		f.complain("part %s lasts %.5f s, PART-TARGET is %.5f", q.uri, q.duration, p.partTarget)
 	}
 	if q.gap {
+		f.gap = true
 		return nil
 	}
+	breaks = breaks || f.gap
+	f.gap = false
 	body, h, err := f.fetch(ctx, q.uri)
 	if err != nil {
 		return fmt.Errorf("announced part: %w", err)
@@ -340,7 +344,8 @@ func (r mediaRun) check() (samples int, err error) {
 		for _, s := range full {
 			next += uint64(s.Dur)
 		}
-		if d := float64(next-start) / timescale; d-r.parts[i].duration > 0.00002 || r.parts[i].duration-d > 0.00002 {
+		// A part that does not continue the one before may begin with silence or a standing picture.
+		if d := float64(next-start) / timescale; d-r.parts[i].duration > 0.00002 || r.parts[i].duration-d > 0.00002 && !r.parts[i].breaks {
 			return samples, fmt.Errorf("part %s lasts %.5f s, the list says %.5f", r.parts[i].uri, d, r.parts[i].duration)
 		}
 		samples += len(full)

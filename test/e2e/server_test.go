@@ -36,7 +36,7 @@ type server struct {
 }
 
 // quick are settings that let a test see many segments in little time.
-var quick = map[string]string{"segment.duration": "1s", "segment.part": "250ms", "ingest.hold": "2s"}
+var quick = map[string]string{"segment.duration": "1s", "segment.part": "250ms", "ingest.hold": "1500ms"}
 
 // start runs headrace with settings by their names ("config": the path of a file, "command": serve or demo)
 // on free ports of the loopback with a data directory of its
