@@ -134,9 +134,10 @@ func checkForm(t *testing.T, name string, h *handChunker, format byte, id, step 
 		h.message(format, id, field, typeAudio, p)
 		want = append(want, fmt.Sprintf("8@%d %s", at, p))
 	}
-	got, err := readMessages(readerOf(h.b))
-	if err != io.EOF {
-		t.Errorf("%s: %v", name, err)
+	r := readerOf(h.b)
+	got, err := readMessages(r)
+	if err != io.EOF || r.find(id) == nil {
+		t.Errorf("%s: %v, chunk stream known: %v", name, err, r.find(id) != nil)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("%s: %s", name, d)
