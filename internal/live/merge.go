@@ -120,18 +120,20 @@ func (m *MergeReader) poll() (TrackEntry, error) {
 		return TrackEntry{}, errNothing
 	}
 	c := m.cursors[best]
-	if c.fresh {
-		c.fresh = false
-		if init := c.track.InitAt(c.next); init != nil {
-			return TrackEntry{c.track, media.Entry{Event: &media.Event{Kind: media.NewInit, Init: init}}}, nil
-		}
-	}
 	var one [1]media.Entry
 	if _, err, _ := c.Reader.poll(one[:]); err != nil {
 		if errors.Is(err, ErrLagged) {
 			m.restart()
 		}
 		return TrackEntry{}, err
+	}
+	if c.fresh {
+		c.fresh = false
+		init := c.track.InitAt(c.next - 1)
+		if e := one[0].Event; init != nil && (e == nil || e.Kind != media.NewInit) {
+			c.next-- // the entry is read again after its configuration
+			return TrackEntry{c.track, media.Entry{Event: &media.Event{Kind: media.NewInit, Init: init}}}, nil
+		}
 	}
 	return TrackEntry{c.track, one[0]}, nil
 }
