@@ -47,8 +47,11 @@ const (
 	codeNoCall   = "NetConnection.Call.Failed"
 )
 
-// errLost is why a publication ended whose publisher did not say goodbye.
-var errLost = errors.New("connection lost")
+// Why a session ended whose peer did not say goodbye.
+var (
+	errLost   = errors.New("connection lost")
+	errSilent = errors.New("publisher fell silent")
+)
 
 // A conn is the server's side of one connection: what the peer may do now, and what
 // it does. It belongs to the goroutine of run.
@@ -161,15 +164,17 @@ func (c *conn) awaitRequest() {
 
 // readError says what the end of reading means.
 func (c *conn) readError(err error) error {
+	var broken net.Error
 	late := errors.Is(err, os.ErrDeadlineExceeded)
+	gone := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || !late && errors.As(err, &broken)
 	switch {
 	case c.pub != nil && late && !c.pub.flowing:
 		return c.pub.barren()
 	case c.pub != nil && late:
-		return fmt.Errorf("nothing came for %v", readIdle)
-	case c.pub != nil && (errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)):
+		return errSilent
+	case (c.pub != nil || c.play != nil) && gone:
 		return errLost
-	case c.served && late, c.pub == nil && errors.Is(err, io.EOF):
+	case c.pub == nil && c.play == nil && (errors.Is(err, io.EOF) || c.served && (gone || late)):
 		return nil
 	case c.pub == nil && c.play == nil && late:
 		return fmt.Errorf("no publish or play within %v", requestTimeout)
@@ -193,7 +198,7 @@ func (c *conn) message(ctx context.Context, m message) error {
 			return err
 		}
 		if c.pub.flowing {
-			c.wait.until = time.Time{}
+			c.wait.until = c.pub.lastTaken.Add(mediaIdle)
 		}
 	case typeAggregate:
 		for tag, err := range m.tags() {

@@ -22,6 +22,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 
 	"github.com/headrace/headrace/internal/media"
+	"github.com/headrace/headrace/internal/session"
 )
 
 // execute runs a program to its end. A test is skipped where the program is not installed.
@@ -137,7 +138,8 @@ func TestPublishGortmplib(t *testing.T) {
 	video := &gortmplib.Track{Codec: &codecs.H264{SPS: avcConfigTag[13:35], PPS: avcConfigTag[38:]}}
 	audio := &gortmplib.Track{Codec: &codecs.MPEG4Audio{Config: &mpeg4audio.AudioSpecificConfig{
 		Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 44100, ChannelCount: 1, ChannelConfig: 1}}}
-	w := &gortmplib.Writer{Conn: c, Tracks: []*gortmplib.Track{video, audio}}
+	second := &gortmplib.Track{Codec: audio.Codec} // in a multitrack tag
+	w := &gortmplib.Writer{Conn: c, Tracks: []*gortmplib.Track{video, audio, second}}
 	if err := w.Initialize(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,6 +155,9 @@ func TestPublishGortmplib(t *testing.T) {
 		if err := w.WriteMPEG4Audio(audio, at, []byte{0x21, byte(i)}); err != nil {
 			t.Fatal(err)
 		}
+		if err := w.WriteMPEG4Audio(second, at, []byte{0x22, byte(i)}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	src := <-r.sink.opened
 	pictures := src.await(t, videoRef, 50)
@@ -164,6 +169,9 @@ func TestPublishGortmplib(t *testing.T) {
 	}
 	if s := sound[7]; string(s.Data) != "\x21\x07" {
 		t.Errorf("frame 7: %+v", s)
+	}
+	if s := src.await(t, session.TrackRef{Kind: media.Audio, Index: 1}, 50)[7]; string(s.Data) != "\x22\x07" {
+		t.Errorf("frame 7 of the second track: %+v", s)
 	}
 }
 

@@ -369,6 +369,61 @@ func TestFault_R7_ConfigurationLate(t *testing.T) {
 	})
 }
 
+// One frame, then only metadata: the publication ends all the same.
+func TestMediaStops(t *testing.T) {
+	pipes(t, func(t *testing.T, r *rig, l *pipeListener) {
+		c, src := r.publishPipe(l)
+		writeTags(t, c, Tag{8, 0, aacConfigTag}, Tag{8, 0, aacFrameTag})
+		src.await(t, audioRef, 1)
+		start := time.Now()
+		for c.WriteTag(Tag{18, 0, appendAMF(nil, "onMetaData", Object{})}) == nil {
+			time.Sleep(time.Second)
+		}
+		<-src.closed
+		if took := time.Since(start); took != mediaIdle || src.reason != errSilent {
+			t.Errorf("closed after %v with %v", took, src.reason)
+		}
+		c.Close()
+	})
+}
+
+// The publication goes on where a configuration changes; one that is repeated is no change.
+func TestConfigurationChanges(t *testing.T) {
+	r := loopback(t, Options{}, door{})
+	c, src := r.publish("cam?key=secret")
+	writeTags(t, c, Tag{8, 0, aacConfigTag}, Tag{8, 0, aacFrameTag}, Tag{8, 23, aacConfigTag}, Tag{8, 23, aacFrameTag},
+		Tag{8, 46, []byte("\xaf\x00\x11\x90")}, Tag{8, 46, aacFrameTag}, // 48 kHz, stereo
+		Tag{8, 69, []byte("\xaf\x00\x00")}, Tag{8, 69, aacFrameTag}) // nonsense: what was there stays
+	samples := src.await(t, audioRef, 4)
+	inits, _ := src.track(audioRef)
+	if len(inits) != 2 || inits[0].SampleRate != 44100 || inits[1].SampleRate != 48000 || inits[1].Channels != 2 {
+		t.Errorf("configurations %+v", inits)
+	}
+	if samples[1].DTS != 1014 || samples[3].DTS != 3312 {
+		t.Errorf("at %d and %d", samples[1].DTS, samples[3].DTS)
+	}
+}
+
+// NAL unit lengths of 2 bytes become 4.
+func TestShortNALLengths(t *testing.T) {
+	for name, c := range map[string]struct {
+		size     int
+		in, want string
+		ok       bool
+	}{
+		"2 bytes":         {2, "\x00\x03abc\x00\x01d", "\x00\x00\x00\x03abc\x00\x00\x00\x01d", true},
+		"1 byte":          {1, "\x01a", "\x00\x00\x00\x01a", true},
+		"4 bytes":         {4, "\x00\x00\x00\x01a", "\x00\x00\x00\x01a", true},
+		"beyond the end":  {2, "\x00\x04abc", "", false},
+		"cut in a length": {2, "\x00\x01a\x00", "", false},
+	} {
+		got, err := trackConfig{lengthSize: c.size}.unit([]byte(c.in))
+		if string(got) != c.want || (err == nil) != c.ok {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestDeadlines(t *testing.T) {
 	for name, c := range map[string]struct {
 		send func(net.Conn)
@@ -538,7 +593,7 @@ func TestConnectionLimits(t *testing.T) {
 	if _, err := Dial(t.Context(), r.url("cam"), nil); err == nil {
 		t.Error("second connection of an address taken")
 	}
-	if got := r.server.Stats.Turned.Load(); got != 1 {
+	if got := r.server.Stats.TurnedAway.Load(); got != 1 {
 		t.Errorf("%d turned away", got)
 	}
 	first.Close()
