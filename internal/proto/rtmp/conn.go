@@ -66,6 +66,7 @@ type conn struct {
 	app, agent string
 	connected  bool
 	streams    uint32     // message streams created: 1 to streams
+	at         uint32     // the message stream it publishes or plays on, for what we have to say of that
 	pub        *publisher // while it publishes
 	play       *player    // while it plays
 	served     bool       // it has published or played, and ended that
@@ -78,6 +79,7 @@ func newConn(s *Server, raw net.Conn, remote netip.AddrPort, t *tls.Config) *con
 		nc, c.proto = tls.Server(raw, t), "rtmps"
 	}
 	c.wire = newWire(nc)
+	c.in.longest = maxValues // nobody needs more memory before the door
 	return c
 }
 
@@ -97,7 +99,7 @@ func (c *conn) run(ctx context.Context) error {
 	ours := c.hangUp(err)
 	var no *RejectError
 	if errors.As(err, &no) {
-		_ = c.out.send(onStatus(min(c.streams, 1), "error", no.Code, no.Err.Error()))
+		_ = c.out.send(onStatus(c.at, "error", no.Code, no.Err.Error()))
 		c.linger()
 		return err
 	}
@@ -304,14 +306,15 @@ func (c *conn) publish(ctx context.Context, m message, cmd command) error {
 	if err := c.ready(codeBadName); err != nil {
 		return err
 	}
+	c.at = m.stream
 	s, err := c.s.o.Broker.Publish(ctx, c.request(cmd))
 	if err != nil {
 		return refusal(err, codeBadName, codeDenied)
 	}
 	c.s.Stats.Published.Add(1)
-	now := time.Now()
 	c.pub = newPublisher(s)
-	c.wait = deadlines{idle: readIdle, until: now.Add(mediaTimeout)}
+	c.in.longest = maxMessage
+	c.wait = deadlines{idle: readIdle, until: time.Now().Add(mediaTimeout)}
 	return c.out.send(userEvent(streamBegin, m.stream),
 		onStatus(m.stream, "status", "NetStream.Publish.Start", "Send your media."))
 }

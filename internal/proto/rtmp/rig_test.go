@@ -3,6 +3,7 @@ package rtmp
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -207,6 +208,15 @@ func (r *rig) publish(rest string) (*Client, *source) {
 		r.t.Fatal(err)
 	}
 	return c, <-r.sink.opened
+}
+
+// wantRefusal checks that err is the server's no with that code.
+func wantRefusal(t *testing.T, err error, code string) {
+	t.Helper()
+	var no *StatusError
+	if !errors.As(err, &no) || no.Code != code || no.Description == "" {
+		t.Errorf("got %v, want %s with a description", err, code)
+	}
 }
 
 // A pipeListener hands out the ends of pipes, for tests in a synctest bubble.
