@@ -43,7 +43,7 @@ func TestFault_E6_TimestampsJump(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			pushTags(t, s.push(c.name), readFLV(t, file), c.edit)
-			s.waitLive(t, c.name, 0)
+			s.waitLive(t, c.name, 1)
 			stop := s.followAll(t, c.name)
 			out := ffprobe(t, time.Minute, s.master(c.name), fromStart...)
 			breaks := 0
@@ -81,7 +81,7 @@ func TestFault_E12_HoleOfFiveSeconds(t *testing.T) {
 	s := start(t, quick, map[string]string{"ingest.hold": "12s"})
 	file := avClip(t, "16")
 	pushTags(t, s.push("hole"), readFLV(t, file), func(g *tag) bool { return g.config() || g.ms < 5000 || g.ms >= 10000 })
-	s.waitLive(t, "hole", 0)
+	s.waitLive(t, "hole", 1)
 	f := newFollower(s, "hole", s.trackOf(t, "hole", "video"))
 	f.patient = 14 * time.Second
 	f.run(t.Context())

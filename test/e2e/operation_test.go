@@ -186,7 +186,7 @@ func commandLines(t *testing.T, pid int) string {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	s := start(t, map[string]string{"command": "demo"})
-	s.waitLive(t, "demo", 0)
+	s.waitLive(t, "demo", 1)
 	stop := s.followAll(t, "demo")
 	eventually(t, 20*time.Second, "some segments", func() error {
 		s.waitLive(t, "demo", 4)

@@ -14,7 +14,7 @@ func TestPlayRTMP(t *testing.T) {
 	file := avClip(t, "22")
 	want := ffprobe(t, time.Minute, file)
 	pushFFmpeg(t, file, s.push("play"))
-	s.waitLive(t, "play", 0)
+	s.waitLive(t, "play", 1)
 	dir := t.TempDir()
 	for _, c := range []struct {
 		name string

@@ -27,7 +27,7 @@ func TestPublishers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.publish(t, s.push(c.name))
-			s.waitLive(t, c.name, 0)
+			s.waitLive(t, c.name, 1)
 			if got := s.tracks(t, c.name); len(got) != 2 {
 				t.Errorf("tracks %v, want one of video and one of audio", got)
 			}

@@ -29,7 +29,7 @@ func TestWrongKeyLooksAlike(t *testing.T) {
 	t.Parallel()
 	s := start(t, quick)
 	pushFFmpeg(t, avClip(t, "12"), s.push("there"))
-	s.waitLive(t, "there", 0)
+	s.waitLive(t, "there", 1)
 	want := refused(t, s.pull("there")+"?key=wrong-but-long", "there")
 	for what, got := range map[string]string{
 		"unknown stream, wrong key": refused(t, s.pull("nowhere")+"?key=wrong-but-long", "nowhere"),
@@ -97,7 +97,7 @@ func TestFault_P8_EmptyPublish(t *testing.T) {
 	}
 	c.close()
 	pushFFmpeg(t, avClip(t, "12"), s.push("empty"))
-	s.waitLive(t, "empty", 0)
+	s.waitLive(t, "empty", 1)
 }
 
 // TestFault_R7_NoSequenceHeader: media that nobody can decode makes no stream. The
@@ -164,7 +164,7 @@ func TestFault_R7_NoSequenceHeader(t *testing.T) {
 			}
 		}
 		pushTags(t, s.push("late"), late, nil)
-		s.waitLive(t, "late", 0)
+		s.waitLive(t, "late", 1)
 		out := ffprobe(t, time.Minute, s.master("late"), fromStart...)
 		found := sameMedia(t, ffprobe(t, time.Minute, file), out, 30*5+47*5)
 		if m := found["video"]; m.first < 80 || m.first > 121 {
@@ -200,7 +200,7 @@ func TestFault_P5_ResolutionChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			publish(name)
-			s.waitLive(t, name, 0)
+			s.waitLive(t, name, 1)
 			f := newFollower(s, name, s.trackOf(t, name, "video"))
 			f.patient = 10 * time.Second
 			f.run(t.Context())

@@ -73,7 +73,7 @@ func TestStreams(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			source := c.publish(t, s.push(c.name))
-			s.waitLive(t, c.name, 0)
+			s.waitLive(t, c.name, 1)
 			stop := s.followAll(t, c.name)
 			out := ffprobe(t, time.Minute, s.master(c.name), fromStart...)
 			stop()
