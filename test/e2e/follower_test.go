@@ -3,6 +3,8 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -283,8 +285,8 @@ func (f *follower) compare(prev, cur *playlist) {
 	}
 }
 
-// check reports what went wrong and parses what was fetched. It returns the samples' count.
-func (f *follower) check(t *testing.T) (samples int) {
+// check reports what went wrong and parses what was fetched. It returns the samples.
+func (f *follower) check(t *testing.T) (samples []packet) {
 	t.Helper()
 	for _, p := range f.problems {
 		t.Errorf("follower of %s: %s", path.Base(strings.TrimSuffix(f.base, "/")), p)
@@ -293,11 +295,11 @@ func (f *follower) check(t *testing.T) (samples int) {
 		t.Fatalf("follower of %s fetched nothing in %d lists", f.base, f.lists)
 	}
 	for _, r := range f.runs {
-		n, err := r.check()
+		more, err := r.packets()
 		if err != nil {
 			t.Errorf("%s with %d parts: %v", r.init, len(r.parts), err)
 		}
-		samples += n
+		samples = append(samples, more...)
 	}
 	return samples
 }
@@ -311,44 +313,50 @@ func (r mediaRun) bytes() []byte {
 	return all
 }
 
-// check parses the run and returns how many samples it holds. Decode times must be
-// continuous over the parts, but for those that are announced not to be.
-func (r mediaRun) check() (samples int, err error) {
+// packets parses the run and returns its samples. Decode times must be continuous over
+// the parts, but for those that are announced not to be.
+func (r mediaRun) packets() (all []packet, err error) {
 	file, err := mp4.DecodeFile(bytes.NewReader(r.bytes()))
 	if err != nil {
-		return 0, fmt.Errorf("parse: %w", err)
+		return nil, fmt.Errorf("parse: %w", err)
 	}
 	if file.Init == nil || file.Init.Moov == nil || file.Init.Moov.Mvex == nil {
-		return 0, fmt.Errorf("no fragmented moov")
+		return nil, errors.New("no fragmented moov")
 	}
-	trex := file.Init.Moov.Mvex.Trex
-	timescale := float64(file.Init.Moov.Trak.Mdia.Mdhd.Timescale)
+	trak := file.Init.Moov.Trak
+	kind := map[string]string{"vide": "video", "soun": "audio"}[trak.Mdia.Hdlr.HandlerType]
+	timescale := float64(trak.Mdia.Mdhd.Timescale)
 	var fragments []*mp4.Fragment
 	for _, s := range file.Segments {
 		fragments = append(fragments, s.Fragments...)
 	}
 	if len(fragments) != len(r.parts) {
-		return 0, fmt.Errorf("%d fragments in %d parts", len(fragments), len(r.parts))
+		return nil, fmt.Errorf("%d fragments in %d parts", len(fragments), len(r.parts))
 	}
 	var next uint64
 	for i, frag := range fragments {
-		full, err := frag.GetFullSamples(trex)
+		p := r.parts[i]
+		full, err := frag.GetFullSamples(file.Init.Moov.Mvex.Trex)
 		if err != nil {
-			return samples, fmt.Errorf("samples of part %s: %w", r.parts[i].uri, err)
+			return all, fmt.Errorf("samples of part %s: %w", p.uri, err)
 		}
 		start := frag.Moof.Traf.Tfdt.BaseMediaDecodeTime()
-		if start != next && i > 0 && (!r.parts[i].breaks || start < next) {
-			return samples, fmt.Errorf("part %s begins at %d, the one before ends at %d", r.parts[i].uri, start, next)
+		if start != next && i > 0 && (!p.breaks || start < next) {
+			return all, fmt.Errorf("part %s begins at %d, the one before ends at %d", p.uri, start, next)
 		}
 		next = start
 		for _, s := range full {
+			dts := float64(next) / timescale
+			all = append(all, packet{
+				kind: kind, dts: dts, pts: dts + float64(s.CompositionTimeOffset)/timescale, key: s.IsSync(),
+				hash: fmt.Sprintf("MD5:%x", md5.Sum(s.Data)),
+			})
 			next += uint64(s.Dur)
 		}
 		// A part that does not continue the one before may begin with silence or a standing picture.
-		if d := float64(next-start) / timescale; d-r.parts[i].duration > 0.00002 || r.parts[i].duration-d > 0.00002 && !r.parts[i].breaks {
-			return samples, fmt.Errorf("part %s lasts %.5f s, the list says %.5f", r.parts[i].uri, d, r.parts[i].duration)
+		if d := float64(next-start) / timescale; d-p.duration > 0.00002 || p.duration-d > 0.00002 && !p.breaks {
+			return all, fmt.Errorf("part %s lasts %.5f s, the list says %.5f", p.uri, d, p.duration)
 		}
-		samples += len(full)
 	}
-	return samples, nil
+	return all, nil
 }

@@ -91,7 +91,7 @@ func TestTLSAndHTTPVersions(t *testing.T) {
 			}
 			stop := follow(t, f)
 			ffprobe(t, time.Minute, s.master("tls"), fromStart...)
-			if n := stop().check(t); n < 12*30 {
+			if n := len(stop().check(t)); n < 12*30 {
 				t.Errorf("the follower got %d frames", n)
 			}
 		})
@@ -99,7 +99,7 @@ func TestTLSAndHTTPVersions(t *testing.T) {
 	t.Run("ffprobe-https", func(t *testing.T) {
 		t.Parallel()
 		out := ffprobe(t, time.Minute, "https://"+https+"/live/tls/master.m3u8", fromStart...)
-		sameMedia(t, ffprobe(t, time.Minute, file), out, 3)
+		sameMedia(t, ffprobe(t, time.Minute, file), out, 3, inSync)
 	})
 }
 

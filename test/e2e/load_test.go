@@ -341,7 +341,7 @@ func TestFault_Q3_Slowloris(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for kind, f := range stop() {
+	for kind, f := range stop().tracks {
 		if f.longest > 1500*time.Millisecond {
 			t.Errorf("the follower of %s waited %v", kind, f.longest)
 		}

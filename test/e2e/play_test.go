@@ -29,7 +29,7 @@ func TestPlayRTMP(t *testing.T) {
 			t.Parallel()
 			launch(t, nil, c.args[0], c.args[1:]...).succeed(t, 50*time.Second)
 			got := ffprobe(t, time.Minute, filepath.Join(dir, c.name+".flv"))
-			found := sameMedia(t, want, got, c.lost)
+			found := sameMedia(t, want, got, c.lost, inSync)
 			if v := got.of("video"); len(v) > 0 && !v[0].key {
 				t.Error("the first picture is no keyframe")
 			}
@@ -43,7 +43,7 @@ func TestPlayRTMP(t *testing.T) {
 	t.Run("ffprobe", func(t *testing.T) {
 		t.Parallel()
 		got := ffprobe(t, 50*time.Second, s.pull("play"), "-rw_timeout", "8000000")
-		sameMedia(t, want, got, 250)
+		sameMedia(t, want, got, 250, inSync)
 	})
 }
 

@@ -188,19 +188,25 @@ func (s *server) trackOf(t *testing.T, stream, kind string) string {
 	return ""
 }
 
+// A watch is what the followers of a stream's tracks have seen.
+type watch struct {
+	tracks  map[string]*follower // by kind
+	samples probe                // all that they have fetched, as mp4ff reads it
+}
+
 // followAll follows every track of a stream; stop ends that and checks what each follower saw.
-func (s *server) followAll(t *testing.T, stream string) (stop func() map[string]*follower) {
+func (s *server) followAll(t *testing.T, stream string) (stop func() watch) {
 	t.Helper()
 	stops := map[string]func() *follower{}
 	for _, r := range s.tracks(t, stream) {
 		stops[r.kind] = follow(t, newFollower(s, stream, r.id))
 	}
-	return func() map[string]*follower {
-		all := map[string]*follower{}
+	return func() watch {
+		w := watch{tracks: map[string]*follower{}}
 		for kind, stop := range stops {
-			all[kind] = stop()
-			all[kind].check(t)
+			w.tracks[kind] = stop()
+			w.samples.packets = append(w.samples.packets, w.tracks[kind].check(t)...)
 		}
-		return all
+		return w
 	}
 }

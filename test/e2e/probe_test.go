@@ -85,6 +85,10 @@ func (p probe) of(kind string) []packet {
 	return out
 }
 
+// inSync is how far apart audio and video may come out, in seconds: FLV's milliseconds,
+// rounded for each.
+const inSync = 0.003
+
 // A match is where packets of the output were found in the input.
 type match struct {
 	first, count int     // a run input[first:first+count]
@@ -123,8 +127,9 @@ func align(in, out []packet) (match, error) {
 
 // sameMedia fails the test unless out is in, unit by unit, with the same timestamps
 // but for one offset that audio and video share. lost is how many units of a track
-// may be missing at its ends: what arrived before a first keyframe.
-func sameMedia(t *testing.T, in, out probe, lost int) map[string]match {
+// may be missing at its ends: what arrived before a first keyframe. Audio and video
+// may be apart by sync seconds.
+func sameMedia(t *testing.T, in, out probe, lost int, sync float64) map[string]match {
 	t.Helper()
 	found := map[string]match{}
 	for _, kind := range []string{"video", "audio"} {
@@ -154,7 +159,7 @@ func sameMedia(t *testing.T, in, out probe, lost int) map[string]match {
 	v, haveVideo := found["video"]
 	a, haveAudio := found["audio"]
 	if haveVideo && haveAudio {
-		if d := a.offset - v.offset; math.Abs(d) > 0.003 {
+		if d := a.offset - v.offset; math.Abs(d) > sync {
 			t.Errorf("audio is %.3f ms off video", d*1e3)
 		}
 	}

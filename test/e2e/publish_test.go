@@ -35,7 +35,7 @@ func TestPublishers(t *testing.T) {
 			out := ffprobe(t, time.Minute, s.master(c.name), fromStart...)
 			stop()
 			// A live encode is cut off by the clock; a file ends at a frame that all agree on.
-			sameMedia(t, ffprobe(t, time.Minute, c.source), out, 3)
+			sameMedia(t, ffprobe(t, time.Minute, c.source), out, 3, inSync)
 			evenAudio(t, out, 1024, 48000)
 		})
 	}

@@ -71,7 +71,7 @@ func TestFault_P3_SecondPublisherOtherKey(t *testing.T) {
 	refused(t, s.push("shared"), "shared")
 	out := ffprobe(t, time.Minute, s.master("shared"), fromStart...)
 	stop()
-	sameMedia(t, ffprobe(t, time.Minute, file), out, 3)
+	sameMedia(t, ffprobe(t, time.Minute, file), out, 3, inSync)
 	if log := s.proc.out.String(); strings.Contains(log, "first-canary-key") || strings.Contains(log, "second-canary-key") {
 		t.Error("a stream key is in the log")
 	}
@@ -166,7 +166,7 @@ func TestFault_R7_NoSequenceHeader(t *testing.T) {
 		pushTags(t, s.push("late"), late, nil)
 		s.waitLive(t, "late", 1)
 		out := ffprobe(t, time.Minute, s.master("late"), fromStart...)
-		found := sameMedia(t, ffprobe(t, time.Minute, file), out, 30*5+47*5)
+		found := sameMedia(t, ffprobe(t, time.Minute, file), out, 30*5+47*5, inSync)
 		if m := found["video"]; m.first < 80 || m.first > 121 {
 			t.Errorf("video begins with frame %d, want the first keyframe after 3 s", m.first)
 		}

@@ -37,7 +37,7 @@ func TestFault_P1_EncoderReturnsWithTimestampsFromZero(t *testing.T) {
 	<-finished
 	for kind, stop := range stops {
 		f := stop()
-		samples := f.check(t)
+		samples := len(f.check(t))
 		breaks := 0
 		for _, seg := range f.seen {
 			if seg.discontinuity {

@@ -76,8 +76,13 @@ func TestStreams(t *testing.T) {
 			s.waitLive(t, c.name, 1)
 			stop := s.followAll(t, c.name)
 			out := ffprobe(t, time.Minute, s.master(c.name), fromStart...)
-			stop()
-			sameMedia(t, ffprobe(t, time.Minute, source), out, c.lost)
+			seen := stop().samples
+			in := ffprobe(t, time.Minute, source)
+			sameMedia(t, in, seen, c.lost, inSync)
+			// Where pictures are reordered the composition offsets are partly negative, so that
+			// a segment begins at its decode time (ISO/IEC 23000-19, 7.5.17). ffmpeg 5.1 moves
+			// such a track by the most negative of them: up to four frames.
+			sameMedia(t, in, out, c.lost, 0.140)
 			if c.rate > 0 {
 				evenAudio(t, out, 1024, c.rate)
 			}
