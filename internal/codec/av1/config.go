@@ -15,6 +15,10 @@ import (
 // headerSize is what stands before configOBUs in an av1C, in bytes.
 const headerSize = 4
 
+// maxOBUs bounds what a record that we write holds behind its header, in bytes. A
+// sequence header has less than 100, with its HDR metadata less than 200.
+const maxOBUs = 4096
+
 // ParseInit reads an av1C payload (AV1-ISOBMFF, 2.3.3), which has to hold a sequence
 // header. Config of the Init is the record written anew: its header taken from the
 // sequence header, that OBU in the form with a size, then the OBUs with static HDR
@@ -52,6 +56,9 @@ func build(obus []byte, delay byte) (media.Init, error) {
 			}
 		}
 		obus = rest
+		if len(header)+len(metadata) > maxOBUs {
+			return media.Init{}, errors.New("sequence header and metadata are too large")
+		}
 	}
 	if header == nil {
 		return media.Init{}, errors.New("no sequence header")

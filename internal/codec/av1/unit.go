@@ -127,7 +127,9 @@ func Inspect(cur media.Init, data []byte) (Unit, error) {
 		if err != nil {
 			return Unit{}, err
 		}
-		u.Init = init
+		if !init.Same(cur) {
+			u.Init = init
+		}
 	}
 	if !frame {
 		if u.Init == nil {

@@ -107,6 +107,9 @@ func build(spsUnits, ppsUnits [][]byte) (media.Init, error) {
 	if len(spsUnits) > maxSPS || len(ppsUnits) > maxPPS {
 		return media.Init{}, errors.New("too many parameter sets")
 	}
+	if err := video.CheckSets(spsUnits, ppsUnits); err != nil {
+		return media.Init{}, err
+	}
 	var first sps
 	for i, unit := range spsUnits {
 		s, err := parseSPS(unit)

@@ -36,7 +36,8 @@ type sets [len(arrays)][][]byte
 
 // ParseInit reads an hvcC payload (ISO/IEC 14496-15, 8.3.3.1). Config of the Init is
 // the record written anew, its header taken from the first SPS, with NAL lengths of 4
-// bytes and complete arrays; SEI units in it are kept. It shares no memory with record.
+// bytes and complete arrays. Of SEI units those that describe all pictures are kept, not
+// the page of settings that x265 writes. It shares no memory with record.
 func ParseInit(record []byte) (media.Init, error) {
 	if len(record) > video.MaxRecord {
 		return media.Init{}, errors.New("hvcC is too large")
@@ -75,11 +76,17 @@ func ParameterSets(config []byte) (vps, sps, pps [][]byte) {
 func split(record []byte) (sets, error) {
 	var s sets
 	err := walk(record, func(unit []byte) {
-		if i := index(unit); i >= 0 && layer(unit) == 0 {
+		if i := index(unit); i >= 0 && layer(unit) == 0 && (arrays[i] <= typePPS || static(unit)) {
 			s[i] = append(s[i], unit)
 		}
 	})
 	return s, err
+}
+
+// static reports whether an SEI unit begins with what holds for all pictures: mastering
+// display colour volume, content light level, alternative transfer (D.2.1).
+func static(sei []byte) bool {
+	return len(sei) > 2 && (sei[2] == 137 || sei[2] == 144 || sei[2] == 147)
 }
 
 // index returns the place of the type of unit in arrays, -1 if it has none.
@@ -123,6 +130,9 @@ func (s *sets) build() (media.Init, error) {
 		if arrays[i] <= typePPS && len(s[i]) == 0 {
 			return media.Init{}, errors.New("no VPS, no SPS or no PPS")
 		}
+	}
+	if err := video.CheckSets(s[:]...); err != nil {
+		return media.Init{}, err
 	}
 	var first sps
 	for i, unit := range s[1] {

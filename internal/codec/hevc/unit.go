@@ -78,7 +78,9 @@ func Inspect(cur media.Init, data []byte, lengthSize int) (Unit, error) {
 		if err != nil {
 			return Unit{}, err
 		}
-		u.Init = init
+		if !init.Same(cur) { // as it is when a set comes twice, the second time as configured
+			u.Init = init
+		}
 	}
 	if !picture {
 		if u.Init == nil {

@@ -7,6 +7,7 @@ import (
 
 var (
 	errLengthSize = errors.New("video: size of NAL length fields is not 1, 2 or 4")
+	errSets       = errors.New("video: parameter sets are too large")
 	errTruncated  = errors.New("video: NAL length reaches beyond the packet")
 )
 
@@ -91,8 +92,22 @@ func TrimZeros(set []byte) []byte {
 	return set[:n:n]
 }
 
-// AppendSet appends a parameter set with its 16-bit length, as records carry it.
+// AppendSet appends a parameter set with its 16-bit length, as records carry it. The
+// set is not larger than MaxRecord-1.
 func AppendSet(record, set []byte) []byte {
 	record = binary.BigEndian.AppendUint16(record, uint16(len(set)))
 	return append(record, set...)
+}
+
+// CheckSets reports whether a record of these lists of parameter sets is within MaxRecord.
+func CheckSets(lists ...[][]byte) error {
+	size := maxRecordHeader
+	for _, list := range lists {
+		for _, set := range list {
+			if size += 2 + len(set); size > MaxRecord {
+				return errSets
+			}
+		}
+	}
+	return nil
 }

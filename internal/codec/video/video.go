@@ -15,6 +15,9 @@ const MaxSize = 16384
 // MaxRecord bounds, in bytes, a decoder configuration record. Real ones are below 1 kB.
 const MaxRecord = 1 << 16
 
+// maxRecordHeader is more than an avcC or hvcC holds besides its parameter sets, in bytes.
+const maxRecordHeader = 64
+
 // MaxSets bounds the parameter sets in one access unit: AVC has ids for 32 SPS and 256 PPS.
 const MaxSets = 288
 
