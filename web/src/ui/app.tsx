@@ -12,8 +12,8 @@ import { Stats } from './stats';
 // The controls leave the picture this long after the viewer's last move, in ms.
 const restMs = 2800;
 
-// Where there is room beside or over the picture, the figures are open from the start.
-const roomForStats = '(min-width: 900px) and (min-height: 560px)';
+// Where there is room over or beneath the picture, the figures are open from the start.
+const roomForStats = '(min-width: 900px) and (min-height: 560px), (orientation: portrait) and (min-height: 700px)';
 
 interface Props {
   player: Player;
