@@ -59,7 +59,12 @@ func TestFault_P1_EncoderReturnsWithTimestampsFromZero(t *testing.T) {
 			t.Errorf("%d frames were sent, %d came out", sent, samples)
 		}
 	}
-	page.check(t, allow{stalls: outages, reloads: 0})
+	r := page.report(t)
+	lost := 3 * time.Second // for each outage, to fill the buffer anew
+	r.playedBut(t, outages[0]+outages[1]+outages[2]+time.Duration(len(outages))*lost)
+	if r.Starts > 1 {
+		t.Errorf("the page had to begin anew: %d starts, errors %v", r.Starts, r.Errors)
+	}
 }
 
 // TestKill9AndRestart: the server dies without warning and starts again. Numbers go up,
@@ -81,13 +86,13 @@ func TestKill9AndRestart(t *testing.T) {
 		stops[r.kind] = follow(t, f)
 	}
 	page := s.watch(t, "phoenix", 40*time.Second)
-	page.playing(t)
+	s.waitLive(t, "phoenix", 7) // by then the page plays
 	s.kill9()
 	s.run()
 	down := time.Now()
 	s.waitLive(t, "phoenix", 3)
 	t.Logf("three segments %v after the restart", time.Since(down).Round(time.Millisecond))
-	page.check(t, allow{stalls: []time.Duration{10 * time.Second}, errors: true})
+	page.report(t).playedBut(t, 14*time.Second)
 	for kind, stop := range stops {
 		f := stop()
 		f.check(t)
