@@ -65,6 +65,7 @@ type conn struct {
 	streams    uint32     // message streams created: 1 to streams
 	pub        *publisher // while it publishes
 	play       *player    // while it plays
+	multitrack bool       // the peer says that it understands multitrack tags
 	served     bool       // it has published or played, and ended that
 }
 
@@ -267,6 +268,7 @@ func (c *conn) connect(cmd command) error {
 	c.connected = true
 	c.app = appOf(cmd.object(0))
 	c.agent = cmd.object(0).String("flashVer")
+	c.multitrack = takesMultitrack(cmd.object(0))
 	return c.out.send(connectAnswer(cmd)...)
 }
 
