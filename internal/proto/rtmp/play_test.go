@@ -22,7 +22,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/headrace/headrace/internal/live"
 	"github.com/headrace/headrace/internal/media"
 )
 
@@ -250,77 +249,6 @@ func TestPlayTLS(t *testing.T) {
 	}
 	if pictures != 5 {
 		t.Errorf("got %d whole pictures, want 5", pictures)
-	}
-}
-
-// TestMuxerMerges: the entries of the merge latency make one batch, except that a
-// batch begins with each key frame.
-func TestMuxerMerges(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		latency time.Duration
-		want    []uint64 // messages in each batch
-	}{
-		{"none", 0, []uint64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
-		{"33 ms", 33 * time.Millisecond, []uint64{4, 4, 1, 1}},
-		{"350 ms", 350 * time.Millisecond, []uint64{9, 1}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := live.NewStream("a", time.Now(), 1<<20)
-				track, err := s.AddTrack("v1", media.Video)
-				if err != nil {
-					t.Fatal(err)
-				}
-				track.Append(newInit(clipVideo))
-				log := live.NewLog[batch](1 << 20)
-				var wg sync.WaitGroup
-				wg.Go(func() { newMuxer(s, log, c.latency).run(t.Context()) })
-				for n := range 10 { // one each 10 ms, the first and the last a key frame
-					track.Append(media.Entry{Sample: media.Sample{DTS: media.Ticks(n * 900), Sync: n == 0 || n == 9, Data: []byte("x")}})
-					time.Sleep(10 * time.Millisecond)
-				}
-				s.End()
-				wg.Wait()
-				var got []uint64
-				for r := log.Oldest(); ; {
-					b, err := r.Next(context.Background())
-					if err != nil {
-						break
-					}
-					got = append(got, b.messages)
-				}
-				if d := cmp.Diff(c.want, got); d != "" {
-					t.Errorf("batches (-want +got):\n%s", d)
-				}
-			})
-		})
-	}
-}
-
-// TestMuxerKeepsFiveSeconds: what is kept for players that are behind is bounded by
-// time, from a key frame on.
-func TestMuxerKeepsFiveSeconds(t *testing.T) {
-	hub := &live.Hub{}
-	c := newClip(t, hub, "a")
-	log := live.NewLog[batch](maxFanoutBytes)
-	for range 600 {
-		c.frame(1)
-	}
-	m := newMuxer(c.Stream, log, 0)
-	for _, e := range []media.Entry{newInit(clipVideo)} {
-		m.entry(live.TrackEntry{Track: c.video, Entry: e})
-	}
-	for n := range 600 {
-		m.entry(live.TrackEntry{Track: c.video, Entry: media.Entry{Sample: media.Sample{DTS: media.Ticks(n) * 3000, Sync: n%30 == 0, Data: []byte("x")}}})
-		m.cut()
-	}
-	first, end := log.Bounds()
-	if kept := end - first; kept < 150 || kept > 210 {
-		t.Errorf("got %d pictures kept, want five to seven seconds of 30", kept)
-	}
-	if b, err := log.Oldest().Next(t.Context()); err != nil || !b.Sync() {
-		t.Errorf("the oldest batch is no place to start: %v", err)
 	}
 }
 
