@@ -66,6 +66,7 @@ type chunkStream struct {
 type chunkReader struct {
 	r         *bufio.Reader
 	chunkSize int
+	longest   int            // message accepted, in bytes
 	streams   []*chunkStream // in the order of their first chunk: few, so searched in a row
 	partial   int            // capacity of all unfinished payloads, in bytes
 
@@ -74,7 +75,7 @@ type chunkReader struct {
 }
 
 func newChunkReader(r *bufio.Reader) *chunkReader {
-	return &chunkReader{r: r, chunkSize: defaultChunkSize}
+	return &chunkReader{r: r, chunkSize: defaultChunkSize, longest: maxMessage}
 }
 
 // next returns the next whole message. What Set Chunk Size and Abort Message say has
@@ -266,7 +267,7 @@ func (c *chunkReader) skipRepeated(field uint32) error {
 
 // start opens the next message of s.
 func (c *chunkReader) start(s *chunkStream) error {
-	if s.length > maxMessage {
+	if s.length > c.longest {
 		return fmt.Errorf("%w: %d bytes", errMessageSize, s.length)
 	}
 	s.open = true

@@ -47,8 +47,11 @@ const (
 	codeNoCall   = "NetConnection.Call.Failed"
 )
 
-// errLost is why a publication ended whose publisher did not say goodbye.
-var errLost = errors.New("connection lost")
+// Why a session ended whose peer did not say goodbye.
+var (
+	errLost   = errors.New("connection lost")
+	errSilent = errors.New("publisher fell silent")
+)
 
 // A conn is the server's side of one connection: what the peer may do now, and what
 // it does. It belongs to the goroutine of run.
@@ -63,6 +66,7 @@ type conn struct {
 	app, agent string
 	connected  bool
 	streams    uint32     // message streams created: 1 to streams
+	at         uint32     // the message stream it publishes or plays on, for what we have to say of that
 	pub        *publisher // while it publishes
 	play       *player    // while it plays
 	multitrack bool       // the peer says that it understands multitrack tags
@@ -76,6 +80,7 @@ func newConn(s *Server, raw net.Conn, remote netip.AddrPort, t *tls.Config) *con
 		nc, c.proto = tls.Server(raw, t), "rtmps"
 	}
 	c.wire = newWire(nc)
+	c.in.longest = maxValues // nobody needs more memory before the door
 	return c
 }
 
@@ -95,7 +100,7 @@ func (c *conn) run(ctx context.Context) error {
 	ours := c.hangUp(err)
 	var no *RejectError
 	if errors.As(err, &no) {
-		_ = c.out.send(onStatus(min(c.streams, 1), "error", no.Code, no.Err.Error()))
+		_ = c.out.send(onStatus(c.at, "error", no.Code, no.Err.Error()))
 		c.linger()
 		return err
 	}
@@ -162,15 +167,17 @@ func (c *conn) awaitRequest() {
 
 // readError says what the end of reading means.
 func (c *conn) readError(err error) error {
+	var broken net.Error
 	late := errors.Is(err, os.ErrDeadlineExceeded)
+	gone := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || !late && errors.As(err, &broken)
 	switch {
 	case c.pub != nil && late && !c.pub.flowing:
 		return c.pub.barren()
 	case c.pub != nil && late:
-		return fmt.Errorf("nothing came for %v", readIdle)
-	case c.pub != nil && (errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)):
+		return errSilent
+	case (c.pub != nil || c.play != nil) && gone:
 		return errLost
-	case c.served && late, c.pub == nil && errors.Is(err, io.EOF):
+	case c.pub == nil && c.play == nil && (errors.Is(err, io.EOF) || c.served && (gone || late)):
 		return nil
 	case c.pub == nil && c.play == nil && late:
 		return fmt.Errorf("no publish or play within %v", requestTimeout)
@@ -194,7 +201,7 @@ func (c *conn) message(ctx context.Context, m message) error {
 			return err
 		}
 		if c.pub.flowing {
-			c.wait.until = time.Time{}
+			c.wait.until = c.pub.lastTaken.Add(mediaIdle)
 		}
 	case typeAggregate:
 		for tag, err := range m.tags() {
@@ -301,14 +308,15 @@ func (c *conn) publish(ctx context.Context, m message, cmd command) error {
 	if err := c.ready(codeBadName); err != nil {
 		return err
 	}
+	c.at = m.stream
 	s, err := c.s.o.Broker.Publish(ctx, c.request(cmd))
 	if err != nil {
 		return refusal(err, codeBadName, codeDenied)
 	}
 	c.s.Stats.Published.Add(1)
-	now := time.Now()
 	c.pub = newPublisher(s)
-	c.wait = deadlines{idle: readIdle, until: now.Add(mediaTimeout)}
+	c.in.longest = maxMessage
+	c.wait = deadlines{idle: readIdle, until: time.Now().Add(mediaTimeout)}
 	return c.out.send(userEvent(streamBegin, m.stream),
 		onStatus(m.stream, "status", "NetStream.Publish.Start", "Send your media."))
 }

@@ -7,5 +7,7 @@
 //
 // The layers, each in files of its own: handshake; chunks (chunk.go, chunk_write.go)
 // that carry messages (message.go, control.go, command.go with amf0.go); tags
-// (tag*.go) inside audio and video messages; and above them the connection.
+// (tag*.go) inside audio and video messages; a wire, which is a connection that
+// speaks in messages; and on it the server's side (server.go, conn.go, publish.go,
+// play.go) or a client's (client.go).
 package rtmp

@@ -20,8 +20,9 @@ type publisher struct {
 	tracks  map[session.TrackRef]*pubTrack
 	packets []tagPacket // scratch
 
-	flowing bool   // an access unit has been taken
-	seen    string // what has come instead, for the publisher to read
+	flowing   bool      // an access unit has been taken
+	lastTaken time.Time // when the newest was
+	seen      string    // what has come instead, for the publisher to read
 }
 
 // A pubTrack is a track of a publisher.
@@ -135,7 +136,7 @@ func (p *publisher) frame(ref session.TrackRef, t *pubTrack, packet tagPacket, a
 	if err != nil {
 		return fmt.Errorf("write %v track %d: %w", ref.Kind, ref.Index, err)
 	}
-	p.flowing = true
+	p.flowing, p.lastTaken = true, now
 	return nil
 }
 

@@ -26,6 +26,9 @@ const (
 	// readIdle is how long nothing at all may come from a publisher.
 	readIdle = 15 * time.Second
 
+	// mediaIdle is how long a publisher may send whatever it likes but media.
+	mediaIdle = 2 * readIdle
+
 	// writeTimeout is for each write to the connection.
 	writeTimeout = 10 * time.Second
 
@@ -74,12 +77,12 @@ type Options struct {
 
 // Stats counts what a Server has seen since it was made. Safe from any goroutine.
 type Stats struct {
-	Accepted  atomic.Uint64 // connections
-	Turned    atomic.Uint64 // connections closed at once because a limit was reached
-	Refused   atomic.Uint64 // publish and play requests answered with no
-	Broken    atomic.Uint64 // connections ended because the peer broke the protocol or a deadline
-	Open      atomic.Int64  // connections now
-	Published atomic.Uint64 // publications begun
+	Accepted   atomic.Uint64 // connections
+	TurnedAway atomic.Uint64 // connections closed at once because a limit was reached
+	Refused    atomic.Uint64 // connections ended with a status that says why
+	Broken     atomic.Uint64 // connections ended because the peer broke the protocol or a deadline
+	Open       atomic.Int64  // connections now
+	Published  atomic.Uint64 // publications begun
 }
 
 // A Server takes RTMP and RTMPS connections.
@@ -184,7 +187,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, t *tls.Config) {
 		pause = acceptPause
 		remote := remoteOf(nc)
 		if !s.gate.enter(remote.Addr()) {
-			s.Stats.Turned.Add(1)
+			s.Stats.TurnedAway.Add(1)
 			s.complain("RTMP connection turned away: too many", "remote", remote)
 			nc.Close()
 			continue
