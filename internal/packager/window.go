@@ -66,11 +66,12 @@ func (w *window) complete() {
 // measure takes in the rates of segments, which are all there are.
 func (w *window) measure(segments ...*presentation.Segment) {
 	w.rate.measure(segments, w.cadence.TargetDuration)
-	bytes, least := 0, w.cadence.TargetDuration/2
+	bytes, length := 0, time.Duration(0)
 	for _, s := range segments {
 		bytes += s.Size()
+		length += s.Duration.Duration(s.Timescale())
 	}
-	w.rate.mean = max(w.rate.mean, bitrate(bytes, max(w.listed, least)))
+	w.rate.mean = max(w.rate.mean, bitrate(bytes, max(length, w.cadence.TargetDuration/2)))
 }
 
 // slide lets go of the oldest segments while the list is long enough without them
