@@ -108,6 +108,9 @@ func (w *window) drop(d time.Duration) {
 	}
 }
 
+// empty reports whether nothing is listed.
+func (w *window) empty() bool { return len(w.list) == 0 && w.open == nil }
+
 // clear takes everything off the list.
 func (w *window) clear() {
 	for len(w.list) > 0 {
@@ -116,8 +119,8 @@ func (w *window) clear() {
 	}
 }
 
-// snapshot returns the track as it is now.
-func (w *window) snapshot(nextPart, nextMSN uint64, ended bool) *presentation.Track {
+// snapshot returns the track as it is now. There is at least one segment.
+func (w *window) snapshot(nextPart uint64, ended bool) *presentation.Track {
 	segments := make([]*presentation.Segment, len(w.list), len(w.list)+1)
 	copy(segments, w.list)
 	if w.open != nil {
@@ -131,7 +134,7 @@ func (w *window) snapshot(nextPart, nextMSN uint64, ended bool) *presentation.Tr
 		Kept:                  w.kept[:len(w.kept):len(w.kept)],
 		DiscontinuitySequence: w.discontinuity,
 		NextPart:              nextPart,
-		NextMSN:               nextMSN,
+		NextMSN:               segments[len(segments)-1].MSN + 1,
 		Bandwidth:             w.rate.peak,
 		AverageBandwidth:      w.rate.mean,
 		Ended:                 ended,
