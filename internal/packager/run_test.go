@@ -141,6 +141,39 @@ func TestRunShowsAStreamFromItsFirstPartToItsEnd(t *testing.T) {
 	})
 }
 
+func TestRunShowsAllTracksTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t)
+		s := n.stream(t, "a", 1<<20)
+		v, a := addTrack(t, s, "v1", "h264"), addTrack(t, s, "a1", "aac48")
+		silent := n.stream(t, "b", 1<<20)
+		v2 := addTrack(t, silent, "v1", "h264")
+		addTrack(t, silent, "a1", "aac48")
+		for _, f := range []*feed{v, v2} {
+			f.boundary(100)
+			f.samples(15, 100)
+		}
+		synctest.Wait()
+		if n.catalog.Stream("a") != nil {
+			t.Fatal("the stream is shown without its sound, a moment before that comes")
+		}
+		a.boundary(100)
+		a.samples(24, 10)
+		synctest.Wait()
+		if out := n.catalog.Stream("a"); out == nil || len(out.Renditions()) != 2 {
+			t.Fatalf("the stream is %+v, want two renditions", out)
+		}
+		if n.catalog.Stream("b") != nil {
+			t.Fatal("the stream with the silent track is shown at once")
+		}
+		time.Sleep(startGrace)
+		synctest.Wait()
+		if n.catalog.Stream("b") == nil {
+			t.Fatal("a silent track holds the stream up")
+		}
+	})
+}
+
 func TestRunReplacesAnEndedStreamThatStartsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := start(t)
