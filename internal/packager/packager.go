@@ -3,8 +3,8 @@
 // speaks ISO/IEC 23000-19 (CMAF) and keeps the rules of rfc8216bis for parts. It
 // writes no manifests and answers no requests.
 //
-// Packaging is a pure function of the log (docs/adr/0003): same log, same options, same
-// bytes and names, on every node. DESIGN.md says by which rules, and why.
+// Packaging is a pure function of the log: same log, same options, same bytes and
+// names, on every node. DESIGN.md says by which rules, and why.
 package packager
 
 import (
@@ -157,7 +157,7 @@ func (s *stream) run(ctx context.Context) {
 		ended := s.live.Ended() // before Tracks: none is added after the end
 		all := s.live.Tracks()
 		for _, t := range all[seen:] {
-			wg.Go(func() { s.follow(ctx, t) })
+			wg.Go(func() { s.follow(ctx, t, t.Log.Oldest()) })
 		}
 		seen = len(all)
 		if ended {
@@ -212,11 +212,10 @@ func (s *stream) linger(ctx context.Context) {
 	}
 }
 
-// follow packages one track until its log or ctx ends.
-func (s *stream) follow(ctx context.Context, t *live.Track) {
+// follow packages one track, from where r stands until its log or ctx ends.
+func (s *stream) follow(ctx context.Context, t *live.Track, r *live.Reader[media.Entry]) {
 	var (
 		log    = s.log.With("track", t.ID)
-		r      = t.Log.Oldest()
 		c      = newCutter(t.ID, t.Kind, s.live.Cadence, s.p.opt.Window, &s.disc)
 		out    = publisher{stream: s}
 		counts counted
@@ -258,7 +257,7 @@ type publisher struct {
 }
 
 // publish shows t, unless it is nil. The first one makes the rendition known:
-// nothing is announced before it can be served (D7).
+// nothing is announced before it can be served.
 func (p *publisher) publish(t *presentation.Track) {
 	switch {
 	case t == nil:
