@@ -8,11 +8,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +40,7 @@ type Node struct {
 	broker   *session.Broker
 	ingest   *ingest.Ingest
 	packager *packager.Packager
-	delivery *delivery.Delivery
+	delivery *delivery.Handler
 	rtmp     *rtmp.Server // nil: not configured
 	registry *metrics.Registry
 	tls      *tls.Config // nil: no certificate
@@ -223,39 +221,6 @@ func serve(s *http.Server, l net.Listener) error {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
 	return nil
-}
-
-// Banner tells the operator what to push to and what to open. Secrets are shown when
-// they have just been made, or when asked for: this goes to a terminal, not to a log.
-func (n *Node) Banner(w io.Writer, secrets bool) {
-	host := func(addr string) string {
-		h, port, _ := net.SplitHostPort(addr)
-		if h == "" || h == "0.0.0.0" || h == "::" {
-			if h, _ = os.Hostname(); h == "" {
-				h = "localhost"
-			}
-		}
-		return net.JoinHostPort(h, port)
-	}
-	key := "KEY"
-	if n.made.PublishKey || secrets {
-		key = n.cfg.Auth.PublishKey.Reveal()
-	}
-	fmt.Fprintln(w)
-	if a := n.cfg.RTMP.Addr; a != "" {
-		fmt.Fprintf(w, "  Push   rtmp://%s/%s\n", host(a), n.cfg.RTMP.Apps[0])
-		fmt.Fprintf(w, "         stream key  NAME?key=%s\n", key)
-	}
-	if a := n.cfg.HTTP.Addr; a != "" {
-		fmt.Fprintf(w, "  Watch  http://%s/watch/NAME\n", host(a))
-	}
-	if a := n.cfg.HTTP.TLSAddr; a != "" {
-		fmt.Fprintf(w, "  Watch  https://%s/watch/NAME\n", host(a))
-	}
-	if n.made.AdminToken {
-		fmt.Fprintf(w, "  Admin  token %s (shown this once; kept in %s)\n", n.cfg.Auth.AdminToken.Reveal(), n.cfg.DataDir)
-	}
-	fmt.Fprintln(w)
 }
 
 // apiHandler is the API behind the admin token.

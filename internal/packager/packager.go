@@ -132,7 +132,7 @@ func (p *Packager) newStream(ls *live.Stream) *stream {
 		p:    p,
 		log:  p.opt.Logger.With("stream", ls.Name),
 		live: ls,
-		out:  &presentation.Stream{Name: ls.Name, Cadence: ls.Cadence, Window: p.opt.Window},
+		out:  &presentation.Stream{Name: ls.Name, Window: p.opt.Window},
 	}
 }
 
@@ -141,14 +141,19 @@ func (p *Packager) newStream(ls *live.Stream) *stream {
 func (s *stream) run(ctx context.Context) {
 	s.log.Debug("packaging begins")
 	var wg sync.WaitGroup
+	var all []*live.Track
 	for seen := 0; ; {
-		changed := s.live.Changed()
+		changed := s.live.Reshaped()
 		ended := s.live.Ended() // before Tracks: none is added after the end
-		all := s.live.Tracks()
-		for _, t := range all[seen:] {
-			wg.Go(func() { s.follow(ctx, t) })
+		if c := s.live.Cadence(); c != nil {
+			if all = s.live.Tracks(); seen == 0 {
+				s.out.Cadence = *c // nobody sees out before a track is followed
+			}
+			for _, t := range all[seen:] {
+				wg.Go(func() { s.follow(ctx, t, *c) })
+			}
+			seen = len(all)
 		}
-		seen = len(all)
 		if ended {
 			break
 		}
@@ -187,11 +192,11 @@ func (s *stream) linger(ctx context.Context) {
 }
 
 // follow packages one track until its log or ctx ends.
-func (s *stream) follow(ctx context.Context, t *live.Track) {
+func (s *stream) follow(ctx context.Context, t *live.Track, cadence media.Cadence) {
 	var (
 		log    = s.log.With("track", t.ID)
 		r      = t.Log.Oldest()
-		c      = newCutter(t.ID, t.Kind, s.live.Cadence, s.p.opt.Window, &s.disc)
+		c      = newCutter(t.ID, t.Kind, cadence, s.p.opt.Window, &s.disc)
 		out    = publisher{stream: s}
 		counts counted
 		buf    [32]media.Entry
