@@ -114,11 +114,11 @@ func (c *cutter) finish() *presentation.Track {
 // snapshot returns the track if it has changed since the last one. Nothing is
 // shown before there is a part with media in it (D7).
 func (c *cutter) snapshot() *presentation.Track {
-	if !c.changed || c.stats.Parts == 0 {
+	if !c.changed || c.stats.Parts == 0 || c.win.empty() {
 		return nil
 	}
 	c.changed = false
-	return c.win.snapshot(c.number, c.segment.MSN+1, c.ended)
+	return c.win.snapshot(c.number, c.ended)
 }
 
 // newInit takes note of a configuration. Another one than now is for the next
@@ -179,7 +179,7 @@ func (c *cutter) sample(s media.Sample) {
 		c.stats.Dropped++
 		return
 	}
-	if s.PTS < c.period && c.win.kind == media.Video {
+	if !s.Sync && s.PTS < c.period && c.win.kind == media.Video {
 		// A leading picture of an open GOP: it refers to what is not in the period (E4).
 		c.stats.Dropped++
 		return
@@ -233,6 +233,9 @@ func (c *cutter) begin(s media.Sample) bool {
 		origin = at
 	}
 	c.beginSegment(c.segment, origin, c.fresh)
+	if at-start >= c.grid.part/2 {
+		c.cover(at)
+	}
 	c.started, c.open, c.bytes = true, true, 0
 	c.boundary, c.fresh, c.jump = nil, false, false
 	return true
@@ -246,21 +249,29 @@ func (c *cutter) leave(msn uint64, boundary, at media.Ticks) {
 	if c.nextInit != nil {
 		next = c.nextInit
 	}
-	ts := next.Media.Timescale()
 	if c.open {
-		to := at.Rescale(ts, c.ts)
-		switch {
-		case !c.fresh:
+		to := at
+		missing := media.Ticks(min(msn-c.segment.MSN-1, maxGapSegments))
+		if missing > 0 {
+			to = boundary - missing*media.FromDuration(c.win.cadence.Segment, next.Media.Timescale())
+		}
+		to = to.Rescale(next.Media.Timescale(), c.ts)
+		if c.fresh {
+			c.flush()
+		}
+		if !c.fresh {
 			c.fill(to, c.grid.part/2)
-		case msn == c.segment.MSN+1 && to-c.segment.Start <= c.grid.target:
-			c.flush()
+		} else if to-c.segment.Start <= c.grid.extinf {
 			c.fill(to, c.grid.slack)
-		default:
-			c.flush()
 		}
 		c.complete()
 	}
 	c.adopt(next)
+	c.makeUp(msn, boundary)
+}
+
+// makeUp adds gap segments for those missing before segment msn, which begins at boundary.
+func (c *cutter) makeUp(msn uint64, boundary media.Ticks) {
 	if !c.started || msn == c.segment.MSN+1 {
 		return
 	}
