@@ -25,6 +25,10 @@ const (
 	// missing, the list starts over.
 	maxGapSegments = 64
 
+	// maxTime bounds times, in ticks, so that sums of a few do not overflow: 400,000
+	// years at 90 kHz.
+	maxTime = 1 << 60
+
 	// maxSegmentBytes bounds a segment that no keyframe ends.
 	maxSegmentBytes = 64 << 20
 )
@@ -144,7 +148,7 @@ func (c *cutter) newInit(in media.Init) {
 
 // newBoundary takes note that the next sample begins a segment.
 func (c *cutter) newBoundary(b *media.Event) {
-	if c.unusable || c.init == nil && c.nextInit == nil || !c.unused(b.MSN) {
+	if c.unusable || c.init == nil && c.nextInit == nil || !c.unused(b.MSN) || !sane(b.At) {
 		return
 	}
 	if p := c.boundary; p != nil { // no sample came in the segment before
@@ -152,6 +156,9 @@ func (c *cutter) newBoundary(b *media.Event) {
 	}
 	c.boundary, c.skip = b, false
 }
+
+// sane reports whether t can be written.
+func sane(t media.Ticks) bool { return t >= 0 && t <= maxTime }
 
 // unused reports whether msn is beyond all numbers so far: each is used once.
 func (c *cutter) unused(msn uint64) bool {
@@ -202,7 +209,7 @@ func (c *cutter) begin(s media.Sample) bool {
 	if c.fresh {
 		at = s.PTS
 	}
-	if at < 0 {
+	if !sane(at) {
 		return false
 	}
 	first := !c.started
@@ -307,7 +314,7 @@ func (c *cutter) gap(msn uint64, from, to media.Ticks) {
 		c.gap(p.MSN, p.At, from)
 	}
 	c.boundary = nil
-	if !c.started || !c.unused(msn) || c.unusable {
+	if !c.started || !c.unused(msn) || c.unusable || !sane(from) || !sane(to) {
 		return
 	}
 	c.flush()

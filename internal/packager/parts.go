@@ -254,8 +254,11 @@ func (w *writer) fill(end, least media.Ticks) {
 	if len(w.part.samples) > 0 {
 		w.closePart(w.part.end)
 	}
+	if missing := end - w.end; missing <= 0 || missing < least {
+		return
+	}
 	w.cover(end)
-	if missing := end - w.end; missing > 0 && missing >= least {
+	if w.end < end {
 		w.gapPart(end)
 	}
 }
