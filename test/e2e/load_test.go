@@ -63,7 +63,7 @@ func TestFault_Q12_AbortedSessionsLeaveNothing(t *testing.T) {
 			}
 			return nil
 		default: // after publish, with more or less media
-			c, err := dial(context.Background(), s.push(fmt.Sprintf("leak%d", i)))
+			c, err := dial(context.Background(), s.push(fmt.Sprintf("leak%d", at)))
 			if err != nil {
 				return err
 			}
