@@ -33,7 +33,7 @@ func TestFault_P1_EncoderReturnsWithTimestampsFromZero(t *testing.T) {
 		f.patient = 25 * time.Second
 		stops[r.kind] = follow(t, f)
 	}
-	page := s.watch(t, "flaky", 3*each+last+22*time.Second-8*time.Second)
+	page := s.watch(t, "flaky", 3*each+last+22*time.Second-16*time.Second)
 	<-finished
 	for kind, stop := range stops {
 		f := stop()
