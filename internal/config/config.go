@@ -36,11 +36,6 @@ const (
 	// playlist while it is away.
 	DefaultHold = 30 * time.Second
 
-	// DefaultStall is the silence after which a source counts as lost.
-	DefaultStall = 800 * time.Millisecond
-
-	DefaultMaxBitrateBPS = 50_000_000
-
 	// DefaultDrain is enough for players to fetch the last parts of ended playlists.
 	DefaultDrain = 10 * time.Second
 )
@@ -91,7 +86,7 @@ type TLS struct {
 type Auth struct {
 	PublishKey    Secret `yaml:"publish_key" doc:"Stream key that publishes to any stream without keys of its own. Empty: generated at the first start and kept in data_dir." unit:"secret"`
 	AdminToken    Secret `yaml:"admin_token" doc:"Bearer token for /api. Empty: generated at the first start and kept in data_dir." unit:"secret"`
-	AnonymousPlay bool   `yaml:"anonymous_play" doc:"Let anybody watch every stream." unit:"true or false"`
+	AnonymousPlay bool   `yaml:"anonymous_play" doc:"Let anybody play over RTMP; if not, a publish key of the stream is asked for. Over HTTP every stream is open to who knows its name." unit:"true or false"`
 }
 
 // Stream configures one stream.
@@ -117,9 +112,7 @@ type Segment struct {
 
 // Ingest is how sources are treated.
 type Ingest struct {
-	Hold          time.Duration `yaml:"hold" doc:"How long a stream without a source is held open for its encoder to come back." unit:"duration"`
-	Stall         time.Duration `yaml:"stall" doc:"Silence after which a source counts as lost." unit:"duration"`
-	MaxBitrateBPS int64         `yaml:"max_bitrate_bps" doc:"Most that one source may send, averaged; above it the server reads slower." unit:"bits per second"`
+	Hold time.Duration `yaml:"hold" doc:"How long a stream without a source is held open for its encoder to come back." unit:"duration"`
 }
 
 // Limits bounds what the server takes on.
@@ -152,7 +145,7 @@ func Default() Config {
 		},
 		Auth:    Auth{AnonymousPlay: true},
 		Segment: Segment{Duration: DefaultSegment, Part: DefaultPart, Window: DefaultWindow},
-		Ingest:  Ingest{Hold: DefaultHold, Stall: DefaultStall, MaxBitrateBPS: DefaultMaxBitrateBPS},
+		Ingest:  Ingest{Hold: DefaultHold},
 		Limits:  Limits{MaxStreams: DefaultMaxStreams},
 		Log:     Log{Level: "info", Format: "text"},
 		DataDir: DefaultDataDir,

@@ -31,7 +31,7 @@ func TestDefaultIsValid(t *testing.T) {
 }
 
 func TestLoadOrderOfOverride(t *testing.T) {
-	path := write(t, "rtmp:\n  addr: \":1\"\nhttp:\n  addr: \":1\"\nsegment:\n  duration: 4s\ningest:\n  max_bitrate_bps: 8_000_000\n")
+	path := write(t, "rtmp:\n  addr: \":1\"\nhttp:\n  addr: \":1\"\nsegment:\n  duration: 4s\ningest:\n  hold: 12s\n")
 	c, err := Load(path,
 		[]string{"HEADRACE_HTTP_ADDR=:2", "HEADRACE_SEGMENT_DURATION=3s", "HEADRACE_RTMP_APPS=live, studio", "PATH=/bin"},
 		[]string{"segment.duration=1s", "auth.anonymous_play=false", "limits.max_streams=7"})
@@ -39,9 +39,9 @@ func TestLoadOrderOfOverride(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.RTMP.Addr = ":1"                 // file
-	want.Ingest.MaxBitrateBPS = 8_000_000 // file
-	want.HTTP.Addr = ":2"                 // environment over file
+	want.RTMP.Addr = ":1"               // file
+	want.Ingest.Hold = 12 * time.Second // file
+	want.HTTP.Addr = ":2"               // environment over file
 	want.RTMP.Apps = []string{"live", "studio"}
 	want.Segment.Duration = time.Second // flag over environment over file
 	want.Auth.AnonymousPlay = false
@@ -146,8 +146,6 @@ func TestValidateNamesEverySetting(t *testing.T) {
 		{"segment.duration", func(c *Config) { c.Segment.Duration = 2 }}, // what "duration: 2" means to YAML
 		{"segment.part", func(c *Config) { c.Segment.Part = 3 * time.Second }},
 		{"segment.window", func(c *Config) { c.Segment.Window = 4 * time.Second }},
-		{"ingest.stall", func(c *Config) { c.Ingest.Stall = 0 }},
-		{"ingest.max_bitrate_bps", func(c *Config) { c.Ingest.MaxBitrateBPS = 5000 }},
 		{"limits.max_streams", func(c *Config) { c.Limits.MaxStreams = -1 }},
 		{"log.level", func(c *Config) { c.Log.Level = "loud" }},
 		{"log.format", func(c *Config) { c.Log.Format = "xml" }},

@@ -112,8 +112,6 @@ func (c Config) validateMedia(k *checker) {
 	k.require(c.Segment.Window >= 3*c.Segment.Duration, "segment.window", "is shorter than three segments", "players need at least that much")
 	k.between("segment.window", c.Segment.Window, 0, time.Hour)
 	k.between("ingest.hold", c.Ingest.Hold, 0, time.Hour)
-	k.between("ingest.stall", c.Ingest.Stall, 200*time.Millisecond, time.Minute)
-	k.require(c.Ingest.MaxBitrateBPS >= 100_000, "ingest.max_bitrate_bps", "is below 100,000", "bits, not kilobits, per second")
 	k.positive("limits.max_streams", int64(c.Limits.MaxStreams))
 }
 

@@ -28,7 +28,7 @@ func cadence(segment, part time.Duration, o observation) media.Cadence {
 	slack := max(minPartSlack, o.audioFrame)
 	if o.frame > 0 {
 		n := max(1, (part+o.frame/2)/o.frame)
-		c.Part = n * o.frame
+		c.Part = (n * o.frame).Round(time.Microsecond) // frame is rounded to nanoseconds
 	} else if o.keyframes > 0 {
 		slack += 15 * time.Millisecond // variable frame rate: parts end within half a frame of the grid
 	}

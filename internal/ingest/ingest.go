@@ -35,6 +35,8 @@ type Options struct {
 	Hold     time.Duration // how long a stream without a source waits for one to come back
 	MaxBytes int           // bytes of samples that a track's log keeps at most
 
+	MaxStreams int // more are refused; 0: no limit
+
 	boot time.Duration // when the process started, since the epoch
 }
 
@@ -96,6 +98,9 @@ func (in *Ingest) Open(ses *session.Session) (session.Source, error) {
 	}
 	s := in.streams[ses.Stream]
 	if s == nil {
+		if in.o.MaxStreams > 0 && len(in.streams) >= in.o.MaxStreams {
+			return nil, &session.RejectError{Reason: session.Busy, Text: "the server has all the streams it takes"}
+		}
 		s = &stream{name: ses.Stream, o: &in.o, log: in.o.Logger.With("stream", ses.Stream)}
 		in.streams[ses.Stream] = s
 	}

@@ -64,6 +64,14 @@ func newBench(t *testing.T, o Options) *bench {
 	return &bench{t, in, o.Hub}
 }
 
+// streams returns how many streams there are, with those that are not live yet.
+func (b *bench) streams() int {
+	synctest.Wait()
+	b.in.mu.Lock()
+	defer b.in.mu.Unlock()
+	return len(b.in.streams)
+}
+
 // encoder is a publisher of 30 fps video, one keyframe each gop frames, and AAC.
 type encoder struct {
 	b            *bench
@@ -367,7 +375,7 @@ func TestStreamEndsWhenNobodyComesBack(t *testing.T) {
 		if d := time.Since(start); d < 4*time.Second || d > 6*time.Second {
 			t.Errorf("held for %v", d)
 		}
-		if b.hub.Stream("s") != nil || len(b.in.streams) != 0 {
+		if b.hub.Stream("s") != nil || b.streams() != 0 {
 			t.Error("the stream is still there")
 		}
 		f.check(t)
@@ -382,7 +390,7 @@ func TestFault_P8_EmptyPublishLeavesNothing(t *testing.T) {
 		e.src.Close(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(b.in.streams) != 0 || len(b.hub.Streams()) != 0 {
+		if b.streams() != 0 || len(b.hub.Streams()) != 0 {
 			t.Error("the stream is still there")
 		}
 	})

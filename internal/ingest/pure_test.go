@@ -246,6 +246,33 @@ func TestFault_E6_TimestampJumps(t *testing.T) {
 	}
 }
 
+// Row E12: the source pauses for five seconds and its clock goes on, or starts over.
+func TestFault_E12_HoleStaysAHole(t *testing.T) {
+	for name, after := range map[string]media.Ticks{"clock goes on": 5000, "clock starts over": -5000} {
+		tl := &timeline{}
+		l := tl.lane(1000)
+		tl.anchor(0)
+		now := time.Unix(0, 0)
+		for i := range 200 {
+			dts, want := media.Ticks(5000+i*40), media.Ticks(5000+i*40)
+			if i >= 100 {
+				dts, want = dts+after, want+5000
+			}
+			if i == 100 {
+				now = now.Add(5 * time.Second)
+			}
+			now = now.Add(40 * time.Millisecond)
+			shift, jump := tl.place(l, dts, now)
+			if got := dts + shift; got < want || got > want+40 {
+				t.Fatalf("%s: sample %d at %d, want %d", name, i, got, want)
+			}
+			if jump && after > 0 {
+				t.Errorf("%s: sample %d is a jump of the clock", name, i)
+			}
+		}
+	}
+}
+
 func TestTimelineKeepsATrackThatJumpsAlone(t *testing.T) {
 	tl := &timeline{}
 	v, a := tl.lane(1000), tl.lane(1000)

@@ -157,6 +157,9 @@ func (s *stream) begin(at time.Duration) {
 		s.grid = grid{step: s.o.Segment, from: at, msn: firstMSN(at, s.o.boot, s.o.Segment)}
 		s.first = at
 	} else {
+		if end := s.mediaEnd(); s.gapTo == 0 && at-end > s.targetDuration() {
+			s.gapTo = end // a hole in a source that is still there: E12
+		}
 		s.fill(at)
 		s.grid.next(at)
 	}

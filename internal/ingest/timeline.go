@@ -41,6 +41,8 @@ const (
 	// confirmJump is the samples after a jump that make it one: a single wild
 	// timestamp among good ones is overruled instead.
 	confirmJump = 2
+	// pause is the silence from which arrival tells how long it was, if the clock does not.
+	pause = time.Second
 	// together is how close in time all tracks jump when it is the source's clock.
 	together = 2 * time.Second
 )
@@ -88,11 +90,19 @@ func (tl *timeline) follow(l *lane, dts media.Ticks, now time.Time) (jump bool) 
 	if step <= jumpAhead && step >= -jumpBack {
 		return false
 	}
+	silent := now.Sub(l.seen)
+	if d := step - silent; step > 0 && d <= jumpAhead && d >= -jumpAhead {
+		return false // nothing came for as long as the clock says: media is missing (E12)
+	}
 	if l.trial == nil {
 		l.trial = &trial{offset: l.offset, last: l.last}
 	}
-	// Go on as if the sample were the usual time after the one before.
-	l.offset += (l.last + l.usual - dts).Duration(l.scale)
+	// Go on as if the sample were the usual time after the one before, or as long as it was silent.
+	on := l.usual
+	if silent > pause {
+		on = media.FromDuration(silent, l.scale)
+	}
+	l.offset += (l.last + on - dts).Duration(l.scale)
 	return false
 }
 

@@ -81,8 +81,9 @@ type Stream struct {
 	Name    string
 	Started time.Time
 
-	maxBytes int // of each track's log
-	bell     bell
+	maxBytes int  // of each track's log
+	bell     bell // rung at each entry
+	shape    bell // rung when a track is added, the cadence is fixed, the stream ends
 	clock    clock
 	cadence  Latest[*media.Cadence]
 
@@ -100,11 +101,11 @@ func NewStream(name string, started time.Time, maxBytes int) *Stream {
 // seen; the logs keep what came before. Only the stream's writer calls it.
 func (s *Stream) SetCadence(c media.Cadence) {
 	s.cadence.Set(&c)
-	s.bell.ring()
+	s.shape.ring()
 }
 
 // Cadence returns the stream's rhythm, nil while it is not known. It never changes
-// once it is: whatever cuts segments waits for it (Changed tells) and then reads the
+// once it is: whatever cuts segments waits for it (Reshaped tells) and then reads the
 // logs from their oldest entry.
 func (s *Stream) Cadence() *media.Cadence { return s.cadence.Load() }
 
@@ -125,6 +126,7 @@ func (s *Stream) AddTrack(id string, kind media.Kind) (*Track, error) {
 	t := &Track{ID: id, Kind: kind, Log: log}
 	s.tracks = append(s.tracks[:len(s.tracks):len(s.tracks)], t)
 	s.bell.ring()
+	s.shape.ring()
 	return t, nil
 }
 
@@ -145,6 +147,7 @@ func (s *Stream) End() {
 		t.Log.Close(nil)
 	}
 	s.bell.ring()
+	s.shape.ring()
 }
 
 // Ended reports whether End was called.
@@ -153,6 +156,10 @@ func (s *Stream) Ended() bool {
 	defer s.mu.Unlock()
 	return s.ended
 }
+
+// Reshaped returns a channel that is closed when a track is added, the cadence is
+// fixed or the stream ends. Take it, look at the stream, then wait.
+func (s *Stream) Reshaped() <-chan struct{} { return s.shape.up() }
 
 // Changed returns a channel that is closed when a track or an entry is added, or
 // the stream ends. Take it, look at the stream, then wait.

@@ -102,6 +102,11 @@ func (r *Registry) GaugeFunc(name, help string, f func() float64) {
 	register(r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 }
 
+// CounterFunc makes a counter that asks f, like GaugeFunc. f never goes down.
+func (r *Registry) CounterFunc(name, help string, f func() float64) {
+	register(r, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+}
+
 // Histogram returns the histogram of that name; bounds are the upper ends of its
 // buckets, ascending, in the unit of the name.
 func (r *Registry) Histogram(name, help string, bounds []float64) Histogram {

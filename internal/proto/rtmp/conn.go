@@ -69,6 +69,7 @@ type conn struct {
 	at         uint32     // the message stream it publishes or plays on, for what we have to say of that
 	pub        *publisher // while it publishes
 	play       *player    // while it plays
+	multitrack bool       // the peer says that it understands multitrack tags
 	served     bool       // it has published or played, and ended that
 }
 
@@ -274,6 +275,7 @@ func (c *conn) connect(cmd command) error {
 	c.connected = true
 	c.app = appOf(cmd.object(0))
 	c.agent = cmd.object(0).String("flashVer")
+	c.multitrack = takesMultitrack(cmd.object(0))
 	return c.out.send(connectAnswer(cmd)...)
 }
 

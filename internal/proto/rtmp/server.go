@@ -67,6 +67,10 @@ type Options struct {
 	// path begins with one. Nil: "live".
 	Apps []string
 
+	// MergeLatency is how long media for players is gathered before it is written; it
+	// saves CPU time and delays by as much. 0: none; see DefaultMergeLatency.
+	MergeLatency time.Duration
+
 	MaxConns      int // 0: DefaultMaxConns
 	MaxConnsPerIP int // from one IPv4 address or IPv6 /64; 0: DefaultMaxConnsPerIP
 }
@@ -87,6 +91,7 @@ type Server struct {
 
 	o    Options
 	gate gate
+	fans fanouts
 	note limiter // of the log's lines about bad connections
 }
 

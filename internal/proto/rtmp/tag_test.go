@@ -333,7 +333,7 @@ func TestTagRoundTrip(t *testing.T) {
 				tr.init.Config = dOps
 				want = "OpusHead\x01\x02\x38\x01\x80\xbb\x00\x00\xfe\xff\x00"
 			}
-			parse := parseAudio
+			parse := tagParser(parseAudio)
 			if codec.Kind() == media.Video {
 				parse = parseVideo
 			}
@@ -399,16 +399,16 @@ func TestTagBytes(t *testing.T) {
 	}
 }
 
-func TestMetaFields(t *testing.T) {
-	got := metaFields([]tagTrack{
+func TestMetaData(t *testing.T) {
+	got := metaData([]tagTrack{
 		{init: media.Init{Codec: media.H264, Width: 1280, Height: 720, FrameRate: media.Rational{Num: 30, Den: 1}}},
 		{init: media.Init{Codec: media.Opus, SampleRate: 48000, Channels: 2}},
 		{init: media.Init{Codec: media.AAC, SampleRate: 44100, Channels: 1}, track: 1},
 	})
-	want := []metaField{{"duration", 0.0}, {"width", 1280.0}, {"height", 720.0}, {"framerate", 30.0}, {"videocodecid", 7.0},
+	want := ECMAArray{{"duration", 0.0}, {"width", 1280.0}, {"height", 720.0}, {"framerate", 30.0}, {"videocodecid", 7.0},
 		{"audiosamplerate", 48000.0}, {"audiosamplesize", 16.0}, {"stereo", true}, {"audiochannels", 2.0},
 		{"audiocodecid", float64(binary.BigEndian.Uint32([]byte("Opus")))}, {"encoder", "Headrace"}}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(metaField{})); d != "" {
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

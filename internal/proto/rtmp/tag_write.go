@@ -21,11 +21,11 @@ type tagTrack struct {
 }
 
 // messageType returns the RTMP message type of the track (RTMP 1.0, 7.1).
-func (t tagTrack) messageType() uint8 {
+func (t tagTrack) messageType() messageType {
 	if t.init.Kind() == media.Video {
-		return 9
+		return typeVideo
 	}
-	return 8
+	return typeAudio
 }
 
 // maxTagHeader is the most bytes that appendHeader adds: multitrack video with a
@@ -132,21 +132,20 @@ func opusHead(dOps []byte) ([]byte, error) {
 	return append(append(head, family), c.rest()...), nil
 }
 
+// Range of an SI24.
+const (
+	minS24 = -1 << 23
+	maxS24 = 1<<23 - 1
+)
+
 func appendS24(dst []byte, v int32) []byte {
 	return append(dst, byte(v>>16), byte(v>>8), byte(v))
 }
 
-// A metaField is one property of onMetaData. Its value is a float64, bool or string.
-type metaField struct {
-	name  string
-	value any
-}
-
-// metaFields returns what onMetaData says of the tracks, in the order in which it
-// is written. Codec ids are the legacy numbers where the legacy form is written, else
+// metaData returns what onMetaData says of the tracks. Codec ids are the legacy numbers where the legacy form is written, else
 // the FourCC as a number (Enhanced RTMP v2, "Metadata Frame").
-func metaFields(tracks []tagTrack) []metaField {
-	fields := []metaField{{"duration", 0.0}}
+func metaData(tracks []tagTrack) ECMAArray {
+	fields := ECMAArray{{"duration", 0.0}}
 	for _, t := range tracks {
 		if t.track != 0 {
 			continue // onMetaData's fields are of the default tracks
@@ -156,20 +155,20 @@ func metaFields(tracks []tagTrack) []metaField {
 			if t.init.Codec == media.H264 {
 				id = 7
 			}
-			fields = append(fields, metaField{"width", float64(t.init.Width)},
-				metaField{"height", float64(t.init.Height)})
+			fields = append(fields, Property{"width", float64(t.init.Width)},
+				Property{"height", float64(t.init.Height)})
 			if rate := t.init.FrameRate.Float(); rate > 0 {
-				fields = append(fields, metaField{"framerate", rate})
+				fields = append(fields, Property{"framerate", rate})
 			}
-			fields = append(fields, metaField{"videocodecid", id})
+			fields = append(fields, Property{"videocodecid", id})
 			continue
 		}
 		if t.init.Codec == media.AAC {
 			id = 10
 		}
-		fields = append(fields, metaField{"audiosamplerate", float64(t.init.SampleRate)},
-			metaField{"audiosamplesize", 16.0}, metaField{"stereo", t.init.Channels > 1},
-			metaField{"audiochannels", float64(t.init.Channels)}, metaField{"audiocodecid", id})
+		fields = append(fields, Property{"audiosamplerate", float64(t.init.SampleRate)},
+			Property{"audiosamplesize", 16.0}, Property{"stereo", t.init.Channels > 1},
+			Property{"audiochannels", float64(t.init.Channels)}, Property{"audiocodecid", id})
 	}
-	return append(fields, metaField{"encoder", "Headrace"})
+	return append(fields, Property{"encoder", "Headrace"})
 }

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/headrace/headrace/internal/demo"
+	"github.com/headrace/headrace/internal/proto/rtmp"
+)
+
+const (
+	demoStream   = "demo"          // the name under which the test programme is pushed
+	startTimeout = 5 * time.Second // for our own listener to open
+)
+
+// RunDemo is Run with a generated test programme that is pushed over real RTMP, like
+// any encoder's. The key is shown, so that a newcomer can push too.
+func (n *Node) RunDemo(ctx context.Context, w io.Writer) error {
+	if n.cfg.RTMP.Addr == "" {
+		return fmt.Errorf("the demo pushes over RTMP: set rtmp.addr")
+	}
+	n.banner(w, demoStream, true)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.Run(ctx) })
+	g.Go(func() error {
+		return demo.Run(ctx, demo.Options{Logger: n.log, Push: n.pushDemo})
+	})
+	return g.Wait()
+}
+
+// pushDemo publishes an FLV stream to this server.
+func (n *Node) pushDemo(ctx context.Context, flv io.Reader) error {
+	key := n.cfg.Auth.PublishKey
+	if keys := n.cfg.Streams[demoStream].PublishKeys; len(keys) > 0 {
+		key = keys[0]
+	}
+	host, port, err := net.SplitHostPort(reachable(n.cfg.RTMP.Addr))
+	if err != nil {
+		return err
+	}
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	u := url.URL{Scheme: "rtmp", Host: net.JoinHostPort(host, port), Path: "/" + n.cfg.RTMP.Apps[0] + "/" + demoStream, RawQuery: "key=" + url.QueryEscape(key.Reveal())}
+	c, err := dialWhenUp(ctx, u.String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if err := c.Publish(); err != nil {
+		return err
+	}
+	return c.PublishFLV(flv)
+}
+
+// dialWhenUp connects to this server, which may still be opening its listener.
+func dialWhenUp(ctx context.Context, rawURL string) (c *rtmp.Client, err error) {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(startTimeout / 100) {
+		c, err = rtmp.Dial(ctx, rawURL, nil)
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(deadline) || ctx.Err() != nil {
+			return c, err
+		}
+	}
+}

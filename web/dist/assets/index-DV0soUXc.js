@@ -1,0 +1,1 @@
+import{r as e}from"./stream-JIphoJF-.js";var t=document.querySelector(`#watch`),n=document.querySelector(`#stream`);t?.addEventListener(`submit`,t=>{t.preventDefault(),n&&location.assign(e(n.value.trim()))});

@@ -1,0 +1,1 @@
+function e(e){return e.startsWith(`/watch/`)?e.slice(7):``}function t(e){return`/live/${r(e)}/master.m3u8`}function n(e){return`/watch/${r(e)}`}function r(e){return e.split(`/`).map(encodeURIComponent).join(`/`)}export{e as n,n as r,t};

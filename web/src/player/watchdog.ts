@@ -1,0 +1,60 @@
+// How long the playhead may stand, in ms, before the next remedy. hls.js has its
+// own cures for the first seconds; these are for what they leave.
+const skipAfterMs = 2000;
+const edgeAfterMs = 5000;
+const restartAfterMs = 10_000;
+const restartFrozenAfterMs = 30_000;
+
+// A gap between two remedies, and how much further the edge must be for the server to count as alive.
+const pauseMs = 2500;
+const movedSeconds = 1;
+
+// A viewer who follows the live edge is put back there when further behind than
+// the target by this, or by a segment where segments are longer: beyond it hls.js no longer catches up by rate.
+const maxBehindSeconds = 4;
+
+export interface Watched {
+  now: number; // ms, monotonic
+  standingSince: number | undefined;
+  sourceLost: boolean;
+  edge: number; // seconds, as is all below
+  nextBuffered: number | undefined; // start of the next buffered range after the playhead
+  following: boolean;
+  behind: number | null; // latency less its target
+  segmentSeconds: number;
+}
+
+export type Remedy = 'none' | 'skip' | 'edge' | 'restart';
+
+/** Watchdog decides what to do about a playhead that stands or has fallen behind. */
+export class Watchdog {
+  private acted = -Infinity;
+  private stall: { since: number; edge: number } | undefined;
+
+  /** look returns the remedy that is due; the caller applies it at once. */
+  look(w: Watched): Remedy {
+    const remedy = this.decide(w);
+    if (remedy !== 'none') this.acted = w.now;
+    return remedy;
+  }
+
+  private decide(w: Watched): Remedy {
+    if (w.standingSince === undefined) {
+      this.stall = undefined;
+      const far = w.behind !== null && w.behind > Math.max(maxBehindSeconds, w.segmentSeconds);
+      return w.following && far && w.now - this.acted > pauseMs ? 'edge' : 'none';
+    }
+    // While the server itself says that media is missing, waiting is the cure.
+    if (this.stall?.since !== w.standingSince || w.sourceLost) this.stall = { since: w.standingSince, edge: w.edge };
+    if (w.now - this.acted < pauseMs) return 'none';
+    const stood = w.now - w.standingSince;
+    if (w.nextBuffered !== undefined) {
+      if (stood > restartAfterMs) return 'restart';
+      return stood > skipAfterMs ? 'skip' : 'none';
+    }
+    if (w.sourceLost) return 'none';
+    const alive = w.edge > this.stall.edge + movedSeconds;
+    if (stood > (alive ? restartAfterMs : restartFrozenAfterMs)) return 'restart';
+    return alive && stood > edgeAfterMs ? 'edge' : 'none';
+  }
+}
