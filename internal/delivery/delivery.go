@@ -92,8 +92,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.ContentLength != 0 {
 		// Nothing here takes a body, and while one is on its way the server cannot
-		// see that the client has gone.
+		// see that the client has gone. Nor does it wait for the rest (fault Q3).
 		header.Set("Connection", "close")
+		_ = a.control.SetReadDeadline(time.Now())
 		a.fail(http.StatusBadRequest, "a request here has no body", 0)
 		return
 	}

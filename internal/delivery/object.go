@@ -157,7 +157,17 @@ func (a *answer) object(body [][]byte, contentType, etag string) {
 // if it had named none (RFC 9110, 14.2 allows that).
 const maxRanges = 4
 
-// servableRange reports whether a Range header is one that we look at.
+// servableRange reports whether a Range header is one that we look at. A suffix of no
+// bytes is not: net/http would answer it with a Content-Range that ends before it begins.
 func servableRange(header string) bool {
-	return len(header) < 256 && strings.HasPrefix(header, "bytes=") && strings.Count(header, ",") < maxRanges
+	ranges, ok := strings.CutPrefix(header, "bytes=")
+	if !ok || len(header) > 256 || strings.Count(ranges, ",") >= maxRanges {
+		return false
+	}
+	for r := range strings.SplitSeq(ranges, ",") {
+		if n, suffix := strings.CutPrefix(strings.TrimSpace(r), "-"); suffix && strings.Trim(n, "0") == "" {
+			return false
+		}
+	}
+	return true
 }
