@@ -116,7 +116,7 @@ func (c *cutter) finish() *presentation.Track {
 }
 
 // snapshot returns the track if it has changed since the last one. Nothing is
-// shown before there is a part with media in it (D7).
+// shown before there is a part with media in it.
 func (c *cutter) snapshot() *presentation.Track {
 	if !c.changed || c.stats.Parts == 0 || c.win.empty() {
 		return nil

@@ -2,6 +2,7 @@ package packager
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +41,8 @@ func start(t *testing.T) *node {
 
 func (n *node) stream(t *testing.T, name string, maxBytes int) *live.Stream {
 	t.Helper()
-	s := live.NewStream(name, halfSecond, time.Now(), maxBytes)
+	s := live.NewStream(name, time.Now(), maxBytes)
+	s.SetCadence(halfSecond)
 	if err := n.hub.Add(s); err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +139,39 @@ func TestRunShowsAStreamFromItsFirstPartToItsEnd(t *testing.T) {
 		}
 		if st := n.p.Stats(); st.Streams != 1 || st.Parts != 3 || st.Segments != 2 || st.Dropped != 0 {
 			t.Errorf("stats: %+v", st)
+		}
+	})
+}
+
+func TestRunShowsAllTracksTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t)
+		s := n.stream(t, "a", 1<<20)
+		v, a := addTrack(t, s, "v1", "h264"), addTrack(t, s, "a1", "aac48")
+		silent := n.stream(t, "b", 1<<20)
+		v2 := addTrack(t, silent, "v1", "h264")
+		addTrack(t, silent, "a1", "aac48")
+		for _, f := range []*feed{v, v2} {
+			f.boundary(100)
+			f.samples(15, 100)
+		}
+		synctest.Wait()
+		if n.catalog.Stream("a") != nil {
+			t.Fatal("the stream is shown without its sound, a moment before that comes")
+		}
+		a.boundary(100)
+		a.samples(24, 10)
+		synctest.Wait()
+		if out := n.catalog.Stream("a"); out == nil || len(out.Renditions()) != 2 {
+			t.Fatalf("the stream is %+v, want two renditions", out)
+		}
+		if n.catalog.Stream("b") != nil {
+			t.Fatal("the stream with the silent track is shown at once")
+		}
+		time.Sleep(startGrace)
+		synctest.Wait()
+		if n.catalog.Stream("b") == nil {
+			t.Fatal("a silent track holds the stream up")
 		}
 	})
 }
@@ -264,6 +299,64 @@ func TestRunOutlivesAFastLog(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestFollowGoesOnAfterALag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(node)
+		p, err := New(Options{Hub: &n.hub, Catalog: &n.catalog})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ls := n.stream(t, "a", 10_000)
+		v := addTrack(t, ls, "v1", "h264")
+		r := v.Log.Oldest()
+		for k := range uint64(10) {
+			v.boundary(100 + k)
+			v.samples(60, 100)
+		}
+		s := p.newStream(ls)
+		go s.follow(t.Context(), v.Track, r)
+		synctest.Wait() // it has lagged, and stands inside segment 109
+		v.boundary(110)
+		v.samples(60, 10)
+		v.Log.Close(errors.New("the disk is full"))
+		synctest.Wait()
+		if st := p.Stats(); st.Lags != 1 || st.Parts != 4 || st.Dropped != 60 {
+			t.Errorf("stats: %+v, want one lag and the four parts of the last segment", st)
+		}
+		if tr := s.out.Rendition("v1").Load(); !tr.Ended || tr.Segments[0].MSN != 110 {
+			t.Errorf("ended %v, first segment %d, want 110", tr.Ended, tr.Segments[0].MSN)
+		}
+	})
+}
+
+func TestDiscontinuitiesAreCountedAlike(t *testing.T) {
+	d := new(discontinuities)
+	if got := d.first(100, false); got != 100 {
+		t.Errorf("the first track begins with %d, want 100", got)
+	}
+	for i := range uint64(2 * maxRecent) {
+		d.note(110 + i*10)
+		d.note(110 + i*10) // by another track
+	}
+	last := uint64(110 + (2*maxRecent-1)*10)
+	for _, c := range []struct {
+		msn  uint64
+		jump bool
+		want uint64
+	}{
+		{last - 1, false, 100 + 2*maxRecent - 1},
+		{last, true, 100 + 2*maxRecent - 1},
+		{last, false, 100 + 2*maxRecent},
+		{last + 5, false, 100 + 2*maxRecent},
+		{last + 6, true, 100 + 2*maxRecent},
+		{last + 7, false, 100 + 2*maxRecent + 1},
+	} {
+		if got := d.first(c.msn, c.jump); got != c.want {
+			t.Errorf("a track that begins with %d (jump %v) counts from %d, want %d", c.msn, c.jump, got, c.want)
+		}
+	}
 }
 
 func TestNewRefuses(t *testing.T) {
