@@ -302,17 +302,16 @@ func TestHeldLongerThanTheReadTimeout(t *testing.T) {
 			"v1/p-130.m4s":              "",
 			"v1/13.m4s":                 "",
 		} {
-			s.v = s.packager(presentationtest.AVC, slow)
 			s.stream = &presentation.Stream{Name: "show/one", Cadence: slow, Window: 20 * time.Second}
-			s.v.Attach(s.stream)
+			v := s.packager(presentationtest.AVC, slow)
 			s.catalog.Put(s.stream)
 			c := p.dial()
 			fmt.Fprintf(c, "GET /live/show/one/%s HTTP/1.1\r\nHost: x\r\n\r\n", path)
 			go func() {
 				time.Sleep(9 * time.Second)
-				onePart(s.v)
+				onePart(v)
 				time.Sleep(9 * time.Second)
-				s.v.Cut()
+				v.Cut()
 			}()
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
