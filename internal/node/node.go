@@ -40,7 +40,7 @@ type Node struct {
 	broker   *session.Broker
 	ingest   *ingest.Ingest
 	packager *packager.Packager
-	delivery *delivery.Delivery
+	delivery *delivery.Handler
 	rtmp     *rtmp.Server // nil: not configured
 	registry *metrics.Registry
 	tls      *tls.Config // nil: no certificate

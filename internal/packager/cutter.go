@@ -25,6 +25,10 @@ const (
 	// missing, the list starts over.
 	maxGapSegments = 64
 
+	// maxTime bounds times, in ticks, so that sums of a few do not overflow: 400,000
+	// years at 90 kHz.
+	maxTime = 1 << 60
+
 	// maxSegmentBytes bounds a segment that no keyframe ends.
 	maxSegmentBytes = 64 << 20
 )
@@ -112,13 +116,13 @@ func (c *cutter) finish() *presentation.Track {
 }
 
 // snapshot returns the track if it has changed since the last one. Nothing is
-// shown before there is a part with media in it (D7).
+// shown before there is a part with media in it.
 func (c *cutter) snapshot() *presentation.Track {
-	if !c.changed || c.stats.Parts == 0 {
+	if !c.changed || c.stats.Parts == 0 || c.win.empty() {
 		return nil
 	}
 	c.changed = false
-	return c.win.snapshot(c.number, c.segment.MSN+1, c.ended)
+	return c.win.snapshot(c.number, c.ended)
 }
 
 // newInit takes note of a configuration. Another one than now is for the next
@@ -144,7 +148,7 @@ func (c *cutter) newInit(in media.Init) {
 
 // newBoundary takes note that the next sample begins a segment.
 func (c *cutter) newBoundary(b *media.Event) {
-	if c.unusable || c.init == nil && c.nextInit == nil || !c.unused(b.MSN) {
+	if c.unusable || c.init == nil && c.nextInit == nil || !c.unused(b.MSN) || !sane(b.At) {
 		return
 	}
 	if p := c.boundary; p != nil { // no sample came in the segment before
@@ -152,6 +156,9 @@ func (c *cutter) newBoundary(b *media.Event) {
 	}
 	c.boundary, c.skip = b, false
 }
+
+// sane reports whether t can be written.
+func sane(t media.Ticks) bool { return t >= 0 && t <= maxTime }
 
 // unused reports whether msn is beyond all numbers so far: each is used once.
 func (c *cutter) unused(msn uint64) bool {
@@ -179,7 +186,7 @@ func (c *cutter) sample(s media.Sample) {
 		c.stats.Dropped++
 		return
 	}
-	if s.PTS < c.period && c.win.kind == media.Video {
+	if !s.Sync && s.PTS < c.period && c.win.kind == media.Video {
 		// A leading picture of an open GOP: it refers to what is not in the period (E4).
 		c.stats.Dropped++
 		return
@@ -202,7 +209,7 @@ func (c *cutter) begin(s media.Sample) bool {
 	if c.fresh {
 		at = s.PTS
 	}
-	if at < 0 {
+	if !sane(at) {
 		return false
 	}
 	first := !c.started
@@ -233,6 +240,9 @@ func (c *cutter) begin(s media.Sample) bool {
 		origin = at
 	}
 	c.beginSegment(c.segment, origin, c.fresh)
+	if at-start >= c.grid.part/2 {
+		c.cover(at)
+	}
 	c.started, c.open, c.bytes = true, true, 0
 	c.boundary, c.fresh, c.jump = nil, false, false
 	return true
@@ -246,21 +256,29 @@ func (c *cutter) leave(msn uint64, boundary, at media.Ticks) {
 	if c.nextInit != nil {
 		next = c.nextInit
 	}
-	ts := next.Media.Timescale()
 	if c.open {
-		to := at.Rescale(ts, c.ts)
-		switch {
-		case !c.fresh:
+		to := at
+		missing := media.Ticks(min(msn-c.segment.MSN-1, maxGapSegments))
+		if missing > 0 {
+			to = boundary - missing*media.FromDuration(c.win.cadence.Segment, next.Media.Timescale())
+		}
+		to = to.Rescale(next.Media.Timescale(), c.ts)
+		if c.fresh {
+			c.flush()
+		}
+		if !c.fresh {
 			c.fill(to, c.grid.part/2)
-		case msn == c.segment.MSN+1 && to-c.segment.Start <= c.grid.target:
-			c.flush()
+		} else if to-c.segment.Start <= c.grid.extinf {
 			c.fill(to, c.grid.slack)
-		default:
-			c.flush()
 		}
 		c.complete()
 	}
 	c.adopt(next)
+	c.makeUp(msn, boundary)
+}
+
+// makeUp adds gap segments for those missing before segment msn, which begins at boundary.
+func (c *cutter) makeUp(msn uint64, boundary media.Ticks) {
 	if !c.started || msn == c.segment.MSN+1 {
 		return
 	}
@@ -296,7 +314,7 @@ func (c *cutter) gap(msn uint64, from, to media.Ticks) {
 		c.gap(p.MSN, p.At, from)
 	}
 	c.boundary = nil
-	if !c.started || !c.unused(msn) || c.unusable {
+	if !c.started || !c.unused(msn) || c.unusable || !sane(from) || !sane(to) {
 		return
 	}
 	c.flush()

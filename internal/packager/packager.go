@@ -3,8 +3,8 @@
 // speaks ISO/IEC 23000-19 (CMAF) and keeps the rules of rfc8216bis for parts. It
 // writes no manifests and answers no requests.
 //
-// Packaging is a pure function of the log (docs/adr/0003): same log, same options, same
-// bytes and names, on every node. DESIGN.md says by which rules, and why.
+// Packaging is a pure function of the log: same log, same options, same bytes and
+// names, on every node. DESIGN.md says by which rules, and why.
 package packager
 
 import (
@@ -30,6 +30,11 @@ const (
 	// DefaultLinger is how long an ended stream can still be fetched, beyond the
 	// window: players poll, and must find that it has ended.
 	DefaultLinger = 60 * time.Second
+
+	// startGrace is how long a stream with a part in one track waits for the first
+	// part of its other tracks: who fetches the multivariant playlist before the sound
+	// is in it stays without. A track that is announced and silent must not hold it up.
+	startGrace = time.Second
 )
 
 // Options are what a Packager needs.
@@ -123,16 +128,17 @@ type stream struct {
 	out  *presentation.Stream
 	disc discontinuities
 
-	shown sync.Once // out is in the catalog
+	added chan struct{} // holds one: a rendition was added to out
 }
 
 func (p *Packager) newStream(ls *live.Stream) *stream {
 	p.streams.Add(1)
 	return &stream{
-		p:    p,
-		log:  p.opt.Logger.With("stream", ls.Name),
-		live: ls,
-		out:  &presentation.Stream{Name: ls.Name, Window: p.opt.Window},
+		p:     p,
+		log:   p.opt.Logger.With("stream", ls.Name),
+		live:  ls,
+		out:   &presentation.Stream{Name: ls.Name, Window: p.opt.Window},
+		added: make(chan struct{}, 1),
 	}
 }
 
@@ -140,29 +146,49 @@ func (p *Packager) newStream(ls *live.Stream) *stream {
 // has ended; then it leaves the presentation where it is for a while.
 func (s *stream) run(ctx context.Context) {
 	s.log.Debug("packaging begins")
-	var wg sync.WaitGroup
-	var all []*live.Track
-	for seen := 0; ; {
+	var (
+		wg    sync.WaitGroup
+		seen  int
+		shown bool
+		grace <-chan time.Time // from the first rendition to the last moment to show it
+	)
+	for ctx.Err() == nil {
 		changed := s.live.Reshaped()
 		ended := s.live.Ended() // before Tracks: none is added after the end
+		all := s.live.Tracks()
 		if c := s.live.Cadence(); c != nil {
-			if all = s.live.Tracks(); seen == 0 {
+			if seen == 0 {
 				s.out.Cadence = *c // nobody sees out before a track is followed
 			}
 			for _, t := range all[seen:] {
-				wg.Go(func() { s.follow(ctx, t, *c) })
+				wg.Go(func() { s.follow(ctx, t, t.Log.Oldest()) })
 			}
 			seen = len(all)
+		}
+		if ended {
+			wg.Wait()
+		}
+		if n := len(s.out.Renditions()); n > 0 && !shown {
+			if n == len(all) || ended {
+				s.p.opt.Catalog.Put(s.out)
+				shown = true
+			} else if grace == nil {
+				grace = time.After(startGrace)
+			}
 		}
 		if ended {
 			break
 		}
 		select {
 		case <-changed:
-			continue
+		case <-s.added:
+		case <-grace:
+			if !shown {
+				s.p.opt.Catalog.Put(s.out)
+				shown = true
+			}
 		case <-ctx.Done():
 		}
-		break
 	}
 	wg.Wait()
 	s.linger(ctx)
@@ -191,12 +217,12 @@ func (s *stream) linger(ctx context.Context) {
 	}
 }
 
-// follow packages one track until its log or ctx ends.
-func (s *stream) follow(ctx context.Context, t *live.Track, cadence media.Cadence) {
+// follow packages one track of a stream whose cadence is known, from where r stands
+// until its log or ctx ends.
+func (s *stream) follow(ctx context.Context, t *live.Track, r *live.Reader[media.Entry]) {
 	var (
 		log    = s.log.With("track", t.ID)
-		r      = t.Log.Oldest()
-		c      = newCutter(t.ID, t.Kind, cadence, s.p.opt.Window, &s.disc)
+		c      = newCutter(t.ID, t.Kind, *s.live.Cadence(), s.p.opt.Window, &s.disc)
 		out    = publisher{stream: s}
 		counts counted
 		buf    [32]media.Entry
@@ -236,9 +262,8 @@ type publisher struct {
 	rendition *presentation.Rendition // nil before the first
 }
 
-// publish shows t, unless it is nil. The first one makes the rendition known, and
-// the first of the stream its presentation: nothing is announced before it can be
-// served (D7).
+// publish shows t, unless it is nil. The first one makes the rendition known:
+// nothing is announced before it can be served.
 func (p *publisher) publish(t *presentation.Track) {
 	switch {
 	case t == nil:
@@ -248,7 +273,10 @@ func (p *publisher) publish(t *presentation.Track) {
 		return
 	}
 	p.rendition = p.stream.out.Add(t)
-	p.stream.shown.Do(func() { p.stream.p.opt.Catalog.Put(p.stream.out) })
+	select {
+	case p.stream.added <- struct{}{}:
+	default: // it will look anyway
+	}
 }
 
 // counted is what of a cutter's counts has been added to the Packager's.

@@ -10,12 +10,12 @@ import (
 
 // grid is the cadence in ticks of a track.
 type grid struct {
-	part   media.Ticks // distance of the grid's points
-	most   media.Ticks // the longest that a part may be
-	least  media.Ticks // a part that ends at a point of the grid is at least so long
-	slack  media.Ticks // tolerance
-	target media.Ticks // target duration
+	part  media.Ticks // distance of the grid's points
+	most  media.Ticks // the longest that a part may be
+	least media.Ticks // a part that ends at a point of the grid is at least so long
+	slack media.Ticks // tolerance
 
+	extinf  media.Ticks // the longest segment that rounds to the target duration (rfc8216bis, 4.4.3.1)
 	maxHole media.Ticks
 	origin  media.Ticks // of the points, in the open segment
 }
@@ -26,7 +26,7 @@ func newGrid(cadence media.Cadence, kind media.Kind, ts media.Timescale) grid {
 		part:    max(in(cadence.Part), in(10*time.Millisecond), 1),
 		most:    in(cadence.PartTarget),
 		slack:   in(tolerance),
-		target:  in(cadence.TargetDuration),
+		extinf:  in(cadence.TargetDuration + 499*time.Millisecond),
 		maxHole: in(maxHole),
 	}
 	if g.most.Duration(ts) > cadence.PartTarget {
@@ -35,7 +35,7 @@ func newGrid(cadence media.Cadence, kind media.Kind, ts media.Timescale) grid {
 	g.most = max(g.most, g.part)
 	// rfc8216bis, 4.4.4.9: at least 85 % of the target, unless it is independent. All
 	// audio parts are, so for them it is only kept from becoming tiny.
-	g.least = min((g.most*85+99)/100, g.part-g.slack)
+	g.least = min((g.most*85+99)/100+g.slack, g.part-g.slack)
 	if kind == media.Audio {
 		g.least = min(2*(g.most-g.part), g.part/2)
 	}
@@ -119,7 +119,9 @@ func (w *writer) next(s media.Sample, at media.Ticks) {
 	if w.holding {
 		w.settle(max(at, w.held.at+1))
 	}
-	w.cover(at)
+	if w.win.open != nil { // what is missing before a segment is not the segment's
+		w.cover(at)
+	}
 	place := w.end
 	switch {
 	case len(w.part.samples) > 0:
@@ -252,8 +254,11 @@ func (w *writer) fill(end, least media.Ticks) {
 	if len(w.part.samples) > 0 {
 		w.closePart(w.part.end)
 	}
+	if missing := end - w.end; missing <= 0 || missing < least {
+		return
+	}
 	w.cover(end)
-	if missing := end - w.end; missing > 0 && missing >= least {
+	if w.end < end {
 		w.gapPart(end)
 	}
 }

@@ -66,11 +66,12 @@ func (w *window) complete() {
 // measure takes in the rates of segments, which are all there are.
 func (w *window) measure(segments ...*presentation.Segment) {
 	w.rate.measure(segments, w.cadence.TargetDuration)
-	bytes, least := 0, w.cadence.TargetDuration/2
+	bytes, length := 0, time.Duration(0)
 	for _, s := range segments {
 		bytes += s.Size()
+		length += s.Duration.Duration(s.Timescale())
 	}
-	w.rate.mean = max(w.rate.mean, bitrate(bytes, max(w.listed, least)))
+	w.rate.mean = max(w.rate.mean, bitrate(bytes, max(length, w.cadence.TargetDuration/2)))
 }
 
 // slide lets go of the oldest segments while the list is long enough without them
@@ -107,6 +108,9 @@ func (w *window) drop(d time.Duration) {
 	}
 }
 
+// empty reports whether nothing is listed.
+func (w *window) empty() bool { return len(w.list) == 0 && w.open == nil }
+
 // clear takes everything off the list.
 func (w *window) clear() {
 	for len(w.list) > 0 {
@@ -115,8 +119,8 @@ func (w *window) clear() {
 	}
 }
 
-// snapshot returns the track as it is now.
-func (w *window) snapshot(nextPart, nextMSN uint64, ended bool) *presentation.Track {
+// snapshot returns the track as it is now. There is at least one segment.
+func (w *window) snapshot(nextPart uint64, ended bool) *presentation.Track {
 	segments := make([]*presentation.Segment, len(w.list), len(w.list)+1)
 	copy(segments, w.list)
 	if w.open != nil {
@@ -130,7 +134,7 @@ func (w *window) snapshot(nextPart, nextMSN uint64, ended bool) *presentation.Tr
 		Kept:                  w.kept[:len(w.kept):len(w.kept)],
 		DiscontinuitySequence: w.discontinuity,
 		NextPart:              nextPart,
-		NextMSN:               nextMSN,
+		NextMSN:               segments[len(segments)-1].MSN + 1,
 		Bandwidth:             w.rate.peak,
 		AverageBandwidth:      w.rate.mean,
 		Ended:                 ended,
