@@ -86,7 +86,7 @@ type TLS struct {
 type Auth struct {
 	PublishKey    Secret `yaml:"publish_key" doc:"Stream key that publishes to any stream without keys of its own. Empty: generated at the first start and kept in data_dir." unit:"secret"`
 	AdminToken    Secret `yaml:"admin_token" doc:"Bearer token for /api. Empty: generated at the first start and kept in data_dir." unit:"secret"`
-	AnonymousPlay bool   `yaml:"anonymous_play" doc:"Let anybody watch every stream." unit:"true or false"`
+	AnonymousPlay bool   `yaml:"anonymous_play" doc:"Let anybody play over RTMP; if not, a publish key of the stream is asked for. Over HTTP every stream is open to who knows its name." unit:"true or false"`
 }
 
 // Stream configures one stream.

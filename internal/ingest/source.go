@@ -269,9 +269,9 @@ func (src *source) Close(reason error) {
 	if s.source == src {
 		s.source = nil
 		s.lost = time.Now()
-		if s.live != nil {
+		if s.live != nil && !s.live.Ended() {
 			s.settle()
-			s.log.Info("source lost, stream held", "hold", s.o.Hold)
+			s.log.Info("source gone, stream held", "hold", s.o.Hold, "reason", reason)
 		}
 	}
 }

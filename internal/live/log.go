@@ -175,7 +175,7 @@ func (r *Reader[T]) Next(ctx context.Context) (T, error) {
 // only while there is none. Errors are those of Next; n is 0 with any of them.
 func (r *Reader[T]) Read(ctx context.Context, dst []T) (n int, err error) {
 	for {
-		n, err, up := r.poll(dst)
+		n, up, err := r.poll(dst)
 		if n > 0 || err != nil {
 			return n, err
 		}
@@ -189,13 +189,13 @@ func (r *Reader[T]) Read(ctx context.Context, dst []T) (n int, err error) {
 
 // poll is Read without the wait: with no entry at hand it returns the channel that
 // is closed by the next change.
-func (r *Reader[T]) poll(dst []T) (n int, err error, up <-chan struct{}) {
+func (r *Reader[T]) poll(dst []T) (n int, up <-chan struct{}, err error) {
 	l := r.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.next < l.first {
 		r.next = l.newestSync()
-		return 0, ErrLagged, nil
+		return 0, nil, ErrLagged
 	}
 	for i := l.head + int(r.next-l.first); i < len(l.slots) && n < len(dst); i++ {
 		dst[n] = l.slots[i].v
@@ -206,9 +206,9 @@ func (r *Reader[T]) poll(dst []T) (n int, err error, up <-chan struct{}) {
 		return n, nil, nil
 	}
 	if l.closed != nil {
-		return 0, l.closed, nil
+		return 0, nil, l.closed
 	}
-	return 0, nil, l.own.up()
+	return 0, l.own.up(), nil
 }
 
 // Seq returns the number of the entry that the next read begins with.

@@ -121,7 +121,7 @@ func (m *MergeReader) poll() (TrackEntry, error) {
 	}
 	c := m.cursors[best]
 	var one [1]media.Entry
-	if _, err, _ := c.Reader.poll(one[:]); err != nil {
+	if _, _, err := c.Reader.poll(one[:]); err != nil {
 		if errors.Is(err, ErrLagged) {
 			m.restart()
 		}

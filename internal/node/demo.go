@@ -2,10 +2,13 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
+	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,8 +16,10 @@ import (
 	"github.com/headrace/headrace/internal/proto/rtmp"
 )
 
-// demoStream is the name under which the test programme is pushed.
-const demoStream = "demo"
+const (
+	demoStream   = "demo"          // the name under which the test programme is pushed
+	startTimeout = 5 * time.Second // for our own listener to open
+)
 
 // RunDemo is Run with a generated test programme that is pushed over real RTMP, like
 // any encoder's. The key is shown, so that a newcomer can push too.
@@ -45,7 +50,7 @@ func (n *Node) pushDemo(ctx context.Context, flv io.Reader) error {
 		host = "127.0.0.1"
 	}
 	u := url.URL{Scheme: "rtmp", Host: net.JoinHostPort(host, port), Path: "/" + n.cfg.RTMP.Apps[0] + "/" + demoStream, RawQuery: "key=" + url.QueryEscape(key.Reveal())}
-	c, err := rtmp.Dial(ctx, u.String(), nil)
+	c, err := dialWhenUp(ctx, u.String())
 	if err != nil {
 		return err
 	}
@@ -55,4 +60,14 @@ func (n *Node) pushDemo(ctx context.Context, flv io.Reader) error {
 		return err
 	}
 	return c.PublishFLV(flv)
+}
+
+// dialWhenUp connects to this server, which may still be opening its listener.
+func dialWhenUp(ctx context.Context, rawURL string) (c *rtmp.Client, err error) {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(startTimeout / 100) {
+		c, err = rtmp.Dial(ctx, rawURL, nil)
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(deadline) || ctx.Err() != nil {
+			return c, err
+		}
+	}
 }

@@ -19,7 +19,7 @@ var connectOBS = []any{"connect", 1.0, Object{
 func TestAMFRoundTrip(t *testing.T) {
 	for name, values := range map[string][]any{
 		"connect": connectOBS,
-		"scalars": {1.5, -0.0, math.Inf(1), true, false, "", "text", nil, Undefined{}, Date(1.7e12)},
+		"scalars": {1.5, math.Copysign(0, -1), math.Inf(1), true, false, "", "text", nil, Undefined{}, Date(1.7e12)},
 		"nested": {Object{{"a", ECMAArray{{"b", []any{1.0, "x", nil}}}}, {"a", "again"}, {"", "nameless"}},
 			ECMAArray{{"empty", Object(nil)}}},
 		"long string": {strings.Repeat("x", 70000)},
