@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/internal/config"
+	"github.com/headrace/headrace/internal/proto/rtmp"
 )
 
 // freePort returns an address on loopback that nobody listens on.
@@ -300,20 +301,15 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// The demo's own publisher may be there before the listener: that is no failure.
-func TestDialWhenUpWaitsForTheListener(t *testing.T) {
+// Ready means that all addresses are open: publishers too can come.
+func TestReadyMeansListening(t *testing.T) {
 	cfg := settings(t)
 	n := newNode(t, cfg, io.Discard)
-	dialed := make(chan error, 1)
-	go func() {
-		c, err := dialWhenUp(t.Context(), "rtmp://"+cfg.RTMP.Addr+"/live/demo")
-		if err == nil {
-			c.Close()
-		}
-		dialed <- err
-	}()
 	start(t, n)
-	if err := <-dialed; err != nil {
-		t.Error(err)
+	<-n.listening
+	c, err := rtmp.Dial(t.Context(), "rtmp://"+cfg.RTMP.Addr+"/live/demo", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	c.Close()
 }
