@@ -96,7 +96,8 @@ func TestPlayIsOpenOrNot(t *testing.T) {
 	}
 }
 
-func TestRequireToken(t *testing.T) {
+// Row H6: the API takes no cookie and no other site's page.
+func TestFault_H6_RequireToken(t *testing.T) {
 	h := RequireToken("the-token", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for _, c := range []struct {
 		name, authorization, origin string

@@ -10,8 +10,8 @@ import (
 
 // RequireToken lets requests through that carry the token as a bearer (RFC 6750,
 // 2.1), and answers 401 to others. There are no cookies, so that a page of another
-// site has nothing to ride on; a browser that sends an Origin of another host is
-// refused all the same (DNS rebinding). Wrong tokens are counted against the
+// site has nothing to ride on: not even one whose name was rebound to this address
+// can know the token. A request with another site's Origin is refused all the same. Wrong tokens are counted against the
 // address like wrong stream keys.
 func RequireToken(token session.Secret, next http.Handler) http.Handler {
 	tries := newAttempts()

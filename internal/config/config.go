@@ -53,7 +53,7 @@ type Config struct {
 	Limits  Limits            `yaml:"limits" doc:"What the server takes on before it refuses."`
 	Log     Log               `yaml:"log" doc:"The log, on standard error."`
 
-	DataDir string        `yaml:"data_dir" doc:"Directory for what must outlive the process: generated secrets and stream state. Created if missing." unit:"path"`
+	DataDir string        `yaml:"data_dir" doc:"Directory for what must outlive the process: the generated secrets. Created if missing." unit:"path"`
 	Drain   time.Duration `yaml:"drain" doc:"How long a stopping server lets viewers fetch what is left before it closes their connections." unit:"duration"`
 }
 

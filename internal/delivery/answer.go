@@ -23,7 +23,7 @@ type answer struct {
 	h       *Handler
 	w       http.ResponseWriter
 	r       *http.Request
-	control *http.ResponseController
+	control http.ResponseController
 	kind    kind
 	code    int   // 0: not begun
 	fresh   bool  // the deadline was set a moment ago
@@ -31,7 +31,7 @@ type answer struct {
 }
 
 func newAnswer(h *Handler, w http.ResponseWriter, r *http.Request) *answer {
-	return &answer{h: h, w: w, r: r, control: http.NewResponseController(w)}
+	return &answer{h: h, w: w, r: r, control: *http.NewResponseController(w)}
 }
 
 // Header, WriteHeader and Write make an answer an http.ResponseWriter.

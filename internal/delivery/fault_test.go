@@ -223,7 +223,7 @@ func (p *pipes) dial() net.Conn {
 // serve runs a server as the node does, in the bubble.
 func serve(t *testing.T, h http.Handler) *pipes {
 	p := newPipes()
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second}
 	var wg sync.WaitGroup
 	wg.Go(func() { server.Serve(p) })
 	t.Cleanup(func() {
@@ -286,6 +286,44 @@ func TestFault_Q2_DeadlineEndsWithResponse(t *testing.T) {
 			time.Sleep(3 * writeTimeout)
 		}
 		c.Close()
+	})
+}
+
+// A server's limit on reading a request is none on holding it, nor on a segment that
+// grows for longer.
+func TestHeldLongerThanTheReadTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := low
+		slow.TargetDuration = 8 * time.Second
+		s := newStudio(t, slow)
+		p := serve(t, s)
+		for path, want := range map[string]string{
+			"v1/media.m3u8?_HLS_msn=13": "13.m4s",
+			"v1/p-130.m4s":              "",
+			"v1/13.m4s":                 "",
+		} {
+			s.stream = &presentation.Stream{Name: "show/one", Cadence: slow, Window: 20 * time.Second}
+			v := s.packager(presentationtest.AVC, slow)
+			s.catalog.Put(s.stream)
+			c := p.dial()
+			fmt.Fprintf(c, "GET /live/show/one/%s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+			go func() {
+				time.Sleep(9 * time.Second)
+				onePart(v)
+				time.Sleep(9 * time.Second)
+				v.Cut()
+			}()
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != 200 || !strings.Contains(string(body), want) {
+				t.Errorf("%s: %d, %d bytes, %v", path, res.StatusCode, len(body), err)
+			}
+			time.Sleep(30 * time.Second)
+			c.Close()
+		}
 	})
 }
 

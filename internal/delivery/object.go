@@ -11,8 +11,11 @@ import (
 	"github.com/headrace/headrace/internal/presentation"
 )
 
-// immutable is the Cache-Control of media: a name never means two things (D5).
-const immutable = "public, max-age=31536000, immutable"
+// Header values of all media, shared: nobody changes them.
+var (
+	immutable = []string{"public, max-age=31536000, immutable"} // a name never means two things (D5)
+	byBytes   = []string{"bytes"}
+)
 
 // initialisation answers a request for an initialisation segment.
 func (h *Handler) initialisation(a *answer, r *presentation.Rendition, version string) {
@@ -139,9 +142,9 @@ func tag(start media.Ticks, size int) string {
 func (a *answer) object(body [][]byte, contentType, etag string) {
 	header := a.w.Header()
 	header.Set("Content-Type", contentType)
-	header.Set("Cache-Control", immutable)
+	header["Cache-Control"] = immutable
 	header.Set("ETag", etag)
-	header.Set("Accept-Ranges", "bytes")
+	header["Accept-Ranges"] = byBytes
 	if matches(a.r.Header.Get("If-None-Match"), etag) {
 		a.WriteHeader(http.StatusNotModified)
 		return

@@ -24,5 +24,5 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 func (t *tail) lines() []string {
-	return strings.Split(strings.TrimSpace(string(t.kept)), "\n")
+	return strings.FieldsFunc(string(t.kept), func(r rune) bool { return r == '\n' })
 }

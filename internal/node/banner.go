@@ -23,10 +23,11 @@ func (n *Node) banner(w io.Writer, stream string, showKey bool) {
 			fmt.Fprintf(w, "         (KEY is the one configured, or stands in %s/secrets.yaml)\n", n.cfg.DataDir)
 		}
 	}
-	for scheme, a := range map[string]string{"http": n.cfg.HTTP.Addr, "https": n.cfg.HTTP.TLSAddr} {
-		if a != "" {
-			fmt.Fprintf(w, "  Watch  %s://%s/watch/%s\n", scheme, reachable(a), stream)
-		}
+	if a := n.cfg.HTTP.Addr; a != "" {
+		fmt.Fprintf(w, "  Watch  http://%s/watch/%s\n", reachable(a), stream)
+	}
+	if a := n.cfg.HTTP.TLSAddr; a != "" {
+		fmt.Fprintf(w, "  Watch  https://%s/watch/%s\n", reachable(a), stream)
 	}
 	if n.made.AdminToken {
 		fmt.Fprintf(w, "  Admin  token for /api: %s (kept in %s/secrets.yaml)\n", n.cfg.Auth.AdminToken.Reveal(), n.cfg.DataDir)

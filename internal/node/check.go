@@ -50,9 +50,11 @@ func Check(ctx context.Context, cfg config.Config, w io.Writer) error {
 	} else {
 		c.report("settings", nil, "")
 	}
-	for name, addr := range map[string]string{"rtmp.addr": cfg.RTMP.Addr, "rtmp.tls_addr": cfg.RTMP.TLSAddr, "http.addr": cfg.HTTP.Addr, "http.tls_addr": cfg.HTTP.TLSAddr} {
-		if addr != "" {
-			c.report(name, checkAddr(ctx, addr), addr+" is free")
+	for _, l := range []struct{ name, addr string }{
+		{"rtmp.addr", cfg.RTMP.Addr}, {"rtmp.tls_addr", cfg.RTMP.TLSAddr}, {"http.addr", cfg.HTTP.Addr}, {"http.tls_addr", cfg.HTTP.TLSAddr},
+	} {
+		if l.addr != "" {
+			c.report(l.name, checkAddr(ctx, l.addr), l.addr+" is free")
 		}
 	}
 	c.report("data_dir", checkDir(cfg.DataDir), cfg.DataDir+" can be written")

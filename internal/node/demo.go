@@ -2,13 +2,10 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
-	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,10 +13,8 @@ import (
 	"github.com/headrace/headrace/internal/proto/rtmp"
 )
 
-const (
-	demoStream   = "demo"          // the name under which the test programme is pushed
-	startTimeout = 5 * time.Second // for our own listener to open
-)
+// demoStream is the name under which the test programme is pushed.
+const demoStream = "demo"
 
 // RunDemo is Run with a generated test programme that is pushed over real RTMP, like
 // any encoder's. The key is shown, so that a newcomer can push too.
@@ -31,6 +26,11 @@ func (n *Node) RunDemo(ctx context.Context, w io.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.Run(ctx) })
 	g.Go(func() error {
+		select {
+		case <-n.listening:
+		case <-ctx.Done():
+			return nil
+		}
 		return demo.Run(ctx, demo.Options{Logger: n.log, Push: n.pushDemo})
 	})
 	return g.Wait()
@@ -50,7 +50,7 @@ func (n *Node) pushDemo(ctx context.Context, flv io.Reader) error {
 		host = "127.0.0.1"
 	}
 	u := url.URL{Scheme: "rtmp", Host: net.JoinHostPort(host, port), Path: "/" + n.cfg.RTMP.Apps[0] + "/" + demoStream, RawQuery: "key=" + url.QueryEscape(key.Reveal())}
-	c, err := dialWhenUp(ctx, u.String())
+	c, err := rtmp.Dial(ctx, u.String(), nil)
 	if err != nil {
 		return err
 	}
@@ -60,14 +60,4 @@ func (n *Node) pushDemo(ctx context.Context, flv io.Reader) error {
 		return err
 	}
 	return c.PublishFLV(flv)
-}
-
-// dialWhenUp connects to this server, which may still be opening its listener.
-func dialWhenUp(ctx context.Context, rawURL string) (c *rtmp.Client, err error) {
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(startTimeout / 100) {
-		c, err = rtmp.Dial(ctx, rawURL, nil)
-		if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(deadline) || ctx.Err() != nil {
-			return c, err
-		}
-	}
 }

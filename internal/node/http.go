@@ -51,7 +51,7 @@ func (n *Node) handler() http.Handler {
 	})
 	mux.Handle("/", web.Handler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/live/") {
+		if strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "live/") {
 			n.lastView.Store(time.Now().UnixNano())
 			n.delivery.ServeHTTP(w, r)
 			return

@@ -45,8 +45,9 @@ type Node struct {
 	registry *metrics.Registry
 	tls      *tls.Config // nil: no certificate
 
-	ready    atomic.Bool
-	lastView atomic.Int64 // Unix nanoseconds of the newest request for media
+	listening chan struct{} // closed when all addresses are open
+	ready     atomic.Bool
+	lastView  atomic.Int64 // Unix nanoseconds of the newest request for media
 }
 
 // New makes the parts. It opens nothing but the files of secrets and certificates.
@@ -54,7 +55,7 @@ func New(cfg config.Config, log *slog.Logger) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: log, registry: metrics.New()}
+	n := &Node{cfg: cfg, log: log, registry: metrics.New(), listening: make(chan struct{})}
 	var err error
 	if n.made, err = n.cfg.EnsureSecrets(); err != nil {
 		return nil, err
@@ -111,8 +112,8 @@ func (n *Node) build() error {
 	if n.cfg.RTMP.Addr != "" || n.cfg.RTMP.TLSAddr != "" {
 		if n.rtmp, err = rtmp.New(rtmp.Options{
 			Addr: n.cfg.RTMP.Addr, TLSAddr: n.cfg.RTMP.TLSAddr, TLS: n.tls, Broker: n.broker, Logger: n.log, Apps: n.cfg.RTMP.Apps,
-			MergeLatency: n.cfg.RTMP.MergeLatency,
-			MaxConns:     n.cfg.RTMP.MaxConnections, MaxConnsPerIP: n.cfg.RTMP.MaxConnectionsPerIP,
+			MergeLatency: n.cfg.RTMP.MergeLatency, Listening: n.isReady,
+			MaxConns: n.cfg.RTMP.MaxConnections, MaxConnsPerIP: n.cfg.RTMP.MaxConnectionsPerIP,
 		}); err != nil {
 			return err
 		}
@@ -140,10 +141,11 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	if n.rtmp != nil {
 		g.Go(func() error { return n.rtmp.Run(intake) })
+	} else {
+		n.isReady()
 	}
 	g.Go(func() error { return n.ingest.Run(intake) })
 	g.Go(func() error { return n.packager.Run(stages) })
-	n.ready.Store(true)
 	g.Go(func() error {
 		<-failed.Done() // ctx has ended, or a part has failed
 		n.ready.Store(false)
@@ -159,6 +161,12 @@ func (n *Node) Run(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+// isReady notes that all addresses are open.
+func (n *Node) isReady() {
+	n.ready.Store(true)
+	close(n.listening)
 }
 
 // drain waits until every playlist has ended and nobody fetches media any more, for

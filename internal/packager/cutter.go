@@ -231,7 +231,7 @@ func (c *cutter) begin(s media.Sample) bool {
 	switch {
 	case first:
 		c.number = uint64(max(start, 0).Duration(c.ts)/time.Millisecond) / 10
-		c.win.discontinuity = c.disc.first(b.MSN, c.jump)
+		c.win.discontinuity = c.disc.first(b.MSN, start.Duration(c.ts), c.jump)
 	case c.jump:
 		c.disc.note(b.MSN)
 	}

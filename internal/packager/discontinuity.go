@@ -1,11 +1,18 @@
 package packager
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // discontinuities is what the tracks of a stream agree on, so that their playlists
-// count discontinuities alike (rfc8216bis, 6.2.2): the count begins with the first
-// sequence number of the stream, so that it does not go back when the packager
+// count discontinuities alike (rfc8216bis, 6.2.2): the count begins with the day on
+// which the stream did, so that it does not go back for long when the packager
 // restarts, and a track that comes late begins where the others are.
+//
+// The count must be small: hls.js 1.7 keeps an array indexed by it, which it walks
+// from zero at each reload. 20,000 take it a millisecond; with sequence numbers, a
+// hundred million and more, the page stands still.
 type discontinuities struct {
 	mu     sync.Mutex // guards all below; a leaf
 	begun  bool
@@ -17,16 +24,17 @@ type discontinuities struct {
 const maxRecent = 32
 
 // first returns the discontinuity sequence number before the first segment of a
-// track, msn. jump says whether that segment is a discontinuity itself.
-func (d *discontinuities) first(msn uint64, jump bool) uint64 {
+// track, msn, that starts at, counted from the Unix epoch. jump says whether that
+// segment is a discontinuity itself.
+func (d *discontinuities) first(msn uint64, at time.Duration, jump bool) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.begun {
-		d.begun, d.count = true, msn
+		d.begun, d.count = true, uint64(max(at, 0)/(24*time.Hour))
 		if jump {
 			d.insert(msn)
 		}
-		return msn
+		return d.count
 	}
 	n := d.count
 	for _, m := range d.recent {

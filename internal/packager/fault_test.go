@@ -196,8 +196,8 @@ func TestFault_E6_AnnouncedJump(t *testing.T) {
 	if s := x.seen[1]; !s.Discontinuity || s.Start != x.base+180000 {
 		t.Errorf("segment %d begins at %d, discontinuity %v", s.MSN, s.Start-x.base, s.Discontinuity)
 	}
-	if d := x.last.DiscontinuitySequence; d != 100 {
-		t.Errorf("discontinuity sequence %d, want 100: none has left the list", d)
+	if d := x.last.DiscontinuitySequence; d != epoch/86400 {
+		t.Errorf("discontinuity sequence %d, want %d: none has left the list", d, epoch/86400)
 	}
 }
 

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,8 +20,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // certificate writes a certificate for the loopback, signed by itself, and its key.
@@ -70,11 +67,9 @@ func TestTLSAndHTTPVersions(t *testing.T) {
 		version    int
 	}{
 		{"HTTP/1.1", "http://" + s.http, &http.Transport{DisableCompression: true}, 1},
-		{"HTTP/1.1-TLS", "https://" + https, &http.Transport{DisableCompression: true, TLSClientConfig: insecure, TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}, 1},
-		{"HTTP/2-TLS", "https://" + https, &http2.Transport{DisableCompression: true, TLSClientConfig: insecure}, 2},
-		{"h2c", "http://" + s.http, &http2.Transport{DisableCompression: true, AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		}}, 2},
+		{"HTTP/1.1-TLS", "https://" + https, &http.Transport{DisableCompression: true, TLSClientConfig: insecure.Clone(), Protocols: only((*http.Protocols).SetHTTP1)}, 1},
+		{"HTTP/2-TLS", "https://" + https, &http.Transport{DisableCompression: true, TLSClientConfig: insecure.Clone(), Protocols: only((*http.Protocols).SetHTTP2)}, 2},
+		{"h2c", "http://" + s.http, &http.Transport{DisableCompression: true, Protocols: only((*http.Protocols).SetUnencryptedHTTP2)}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -200,4 +195,11 @@ func (s *server) mustGet(t *testing.T, path string) []byte {
 		t.Fatalf("GET %s: %s", path, res.Status)
 	}
 	return body
+}
+
+// only returns the one protocol that set turns on.
+func only(set func(*http.Protocols, bool)) *http.Protocols {
+	var p http.Protocols
+	set(&p, true)
+	return &p
 }

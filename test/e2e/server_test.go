@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -252,13 +253,21 @@ func (s *server) rss(t *testing.T) int {
 	return 0
 }
 
-// freeAddr returns a loopback address that nobody listens on.
+// nextPort is below the range from which the system takes ports for outgoing
+// connections, so that none of those is in a server's place when it starts again.
+var nextPort atomic.Int32
+
+// freeAddr returns a loopback address that nobody listens on, each time another.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	nextPort.CompareAndSwap(0, int32(10_000+os.Getpid()%100*200))
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }

@@ -71,6 +71,9 @@ type Options struct {
 	// saves CPU time and delays by as much. 0: none; see DefaultMergeLatency.
 	MergeLatency time.Duration
 
+	// Listening is called once, when the addresses are open. Nil: nobody wants to know.
+	Listening func()
+
 	MaxConns      int // 0: DefaultMaxConns
 	MaxConnsPerIP int // from one IPv4 address or IPv6 /64; 0: DefaultMaxConnsPerIP
 }
@@ -137,6 +140,9 @@ func (s *Server) Run(ctx context.Context) error {
 			return fmt.Errorf("listen for RTMP: %w", err)
 		}
 		listeners[i] = l
+	}
+	if s.o.Listening != nil {
+		s.o.Listening()
 	}
 	var wg sync.WaitGroup
 	for i, l := range listeners {

@@ -103,7 +103,6 @@ class HlsEngine implements Engine {
   toLiveEdge(): void {
     const position = this.hls.liveSyncPosition;
     if (position !== null && position > this.video.currentTime) this.video.currentTime = position;
-    this.hls.startLoad(-1);
   }
 
   stalled(now: number): void {

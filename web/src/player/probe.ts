@@ -19,7 +19,8 @@ export async function probe(url: string, signal: AbortSignal): Promise<Finding> 
     if (typeof media !== 'string') return media.finding;
     // RFC 8216, 4.3.3.4: nothing is added after this tag.
     if (media.includes('#EXT-X-ENDLIST')) return 'ended';
-    return media.includes('#EXTINF') || media.includes('#EXT-X-PART:') ? 'live' : 'absent';
+    // hls.js takes a playlist without a whole segment for an empty one.
+    return media.includes('#EXTINF') ? 'live' : 'absent';
   } catch {
     return 'unreachable';
   }

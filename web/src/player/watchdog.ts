@@ -1,9 +1,11 @@
 // How long the playhead may stand, in ms, before the next remedy. hls.js has its
 // own cures for the first seconds; these are for what they leave.
-const skipAfterMs = 2000;
 const edgeAfterMs = 5000;
 const restartAfterMs = 10_000;
 const restartFrozenAfterMs = 30_000;
+
+// Media is loaded in order: what lies behind a hole for this long, in ms, has nothing missing before it that still comes.
+const holeMs = 700;
 
 // A gap between two remedies, and how much further the edge must be for the server to count as alive.
 const pauseMs = 2500;
@@ -29,7 +31,9 @@ export type Remedy = 'none' | 'skip' | 'edge' | 'restart';
 /** Watchdog decides what to do about a playhead that stands or has fallen behind. */
 export class Watchdog {
   private acted = -Infinity;
-  private stall: { since: number; edge: number } | undefined;
+  // The stall that is open; from is when its source was last known to be lost, else since.
+  private holeSeen: number | undefined; // when
+  private stall: { since: number; from: number; edge: number } | undefined;
 
   /** look returns the remedy that is due; the caller applies it at once. */
   look(w: Watched): Remedy {
@@ -39,18 +43,26 @@ export class Watchdog {
   }
 
   private decide(w: Watched): Remedy {
+    const standing = w.standingSince !== undefined;
+    this.holeSeen = standing && w.nextBuffered !== undefined ? (this.holeSeen ?? w.now) : undefined;
     if (w.standingSince === undefined) {
       this.stall = undefined;
       const far = w.behind !== null && w.behind > Math.max(maxBehindSeconds, w.segmentSeconds);
       return w.following && far && w.now - this.acted > pauseMs ? 'edge' : 'none';
     }
-    // While the server itself says that media is missing, waiting is the cure.
-    if (this.stall?.since !== w.standingSince || w.sourceLost) this.stall = { since: w.standingSince, edge: w.edge };
+    if (this.stall?.since !== w.standingSince) {
+      this.stall = { since: w.standingSince, from: w.standingSince, edge: w.edge };
+    }
+    if (w.sourceLost) {
+      // The server itself says that media is missing: waiting is the cure.
+      this.stall.from = w.now;
+      this.stall.edge = w.edge;
+    }
     if (w.now - this.acted < pauseMs) return 'none';
-    const stood = w.now - w.standingSince;
-    if (w.nextBuffered !== undefined) {
+    const stood = w.now - this.stall.from;
+    if (this.holeSeen !== undefined) {
       if (stood > restartAfterMs) return 'restart';
-      return stood > skipAfterMs ? 'skip' : 'none';
+      return w.now - this.holeSeen > holeMs ? 'skip' : 'none';
     }
     if (w.sourceLost) return 'none';
     const alive = w.edge > this.stall.edge + movedSeconds;

@@ -23,8 +23,8 @@ export function Stats({ s, history }: Props) {
         </div>
         <div class="value">
           {s.latency === null ? '–' : s.latency.toFixed(2)}
-          <small> s</small>
-          {s.playbackRate > 1 && <span class="rate">{s.playbackRate.toFixed(2)}×</span>}
+          {s.latency !== null && <small> s</small>}
+          {s.state === 'playing' && s.playbackRate > 1 && <span class="rate">{s.playbackRate.toFixed(2)}×</span>}
         </div>
         <Sparkline points={history.value} target={s.target} />
         <div class="axis" aria-hidden="true">
