@@ -41,6 +41,13 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == workerArg {
 		os.Exit(workerMain())
 	}
+	if len(os.Args) > 2 && os.Args[1] == profiledArg {
+		if err := profiledMain(os.Args[2], os.Args[3:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: profiled server:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var names []string
 	for _, s := range sections {
 		names = append(names, s.name)
@@ -48,13 +55,14 @@ func main() {
 	only := flag.String("only", "", "comma-separated sections to run: "+strings.Join(names, ", "))
 	short := flag.Bool("short", false, "smaller loads over shorter times: a smoke test, not figures")
 	out := flag.String("o", "", "write the report to this file as well")
+	profile := flag.String("cpuprofile", "", "profile the servers into this file with a number appended for each server; figures are a little worse then")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
-	report, err := run(ctx, *only, *short)
+	report, err := run(ctx, *only, *short, *profile)
 	fmt.Print(report)
 	if *out != "" && err == nil {
 		err = os.WriteFile(*out, []byte(report), 0o644)
@@ -66,7 +74,7 @@ func main() {
 }
 
 // run returns the report, as far as it got.
-func run(ctx context.Context, only string, short bool) (string, error) {
+func run(ctx context.Context, only string, short bool, profile string) (string, error) {
 	var wanted []section
 	for _, s := range sections {
 		if only == "" || slices.Contains(strings.Split(only, ","), s.name) {
@@ -76,7 +84,7 @@ func run(ctx context.Context, only string, short bool) (string, error) {
 	if len(wanted) == 0 {
 		return "", fmt.Errorf("-only %s: no such section", only)
 	}
-	r, err := newRig(ctx, short)
+	r, err := newRig(ctx, short, profile)
 	if err != nil {
 		return "", err
 	}

@@ -22,14 +22,17 @@ type rig struct {
 	binary string
 	clip   *clip
 	short  bool
+
+	profile string // file for profiles of the servers, "": none
+	started int    // servers so far
 }
 
-func newRig(ctx context.Context, short bool) (*rig, error) {
+func newRig(ctx context.Context, short bool, profile string) (*rig, error) {
 	dir, err := os.MkdirTemp("", "headrace-bench-")
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{dir: dir, binary: filepath.Join(dir, "headrace"), short: short}
+	r := &rig{dir: dir, binary: filepath.Join(dir, "headrace"), short: short, profile: profile}
 	progress("building the server and the clip")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", r.binary, "./cmd/headrace")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -79,14 +82,13 @@ func (r *rig) start(ctx context.Context, settings ...string) (*server, error) {
 		return nil, err
 	}
 	s := &server{http: "127.0.0.1:" + strconv.Itoa(ports[0]), rtmp: "127.0.0.1:" + strconv.Itoa(ports[1])}
-	args := []string{"serve"}
-	for _, set := range append([]string{
+	settings = append([]string{
 		"http.addr=" + s.http, "rtmp.addr=" + s.rtmp, "data_dir=" + data, "log.level=warn", "drain=0s",
 		"rtmp.max_connections_per_ip=2000",
-	}, settings...) {
-		args = append(args, "--set", set)
+	}, settings...)
+	if s.cmd, err = r.command(ctx, settings); err != nil {
+		return nil, err
 	}
-	s.cmd = exec.CommandContext(ctx, r.binary, args...)
 	s.cmd.Env = append(os.Environ(), "HEADRACE_AUTH_PUBLISH_KEY="+publishKey, "HEADRACE_AUTH_ADMIN_TOKEN=bench-admin-token")
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
@@ -98,6 +100,21 @@ func (r *rig) start(ctx context.Context, settings ...string) (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// command returns the server to start: the binary, or this program with a profiler.
+func (r *rig) command(ctx context.Context, settings []string) (*exec.Cmd, error) {
+	r.started++
+	if r.profile != "" {
+		self, err := os.Executable()
+		path := fmt.Sprintf("%s.%d", r.profile, r.started)
+		return exec.CommandContext(ctx, self, append([]string{profiledArg, path}, settings...)...), err
+	}
+	args := []string{"serve"}
+	for _, set := range settings {
+		args = append(args, "--set", set)
+	}
+	return exec.CommandContext(ctx, r.binary, args...), nil
 }
 
 func (s *server) waitReady(ctx context.Context) error {

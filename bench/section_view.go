@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An audienceFigures is what watching cost and how late it was.
+// audienceFigures are what watching cost and how late it was.
 type audienceFigures struct {
 	findings
 	use        usage // of the server, while everybody was watching
@@ -17,30 +17,23 @@ type audienceFigures struct {
 
 // watchStream runs a server with parts of that length and an audience of n.
 func (r *rig) watchStream(ctx context.Context, n int, part, length time.Duration) (f audienceFigures, err error) {
-	s, err := r.start(ctx, "segment.part="+part.String())
+	// The shortest window there is: the server's memory is to be the viewers', not the media's.
+	s, err := r.start(ctx, "segment.part="+part.String(), "segment.window=6s")
 	if err != nil {
 		return f, err
 	}
 	defer s.stop()
-	pub, err := r.load(ctx, job{Kind: "publish", RTMP: s.rtmp, Stream: "still", Count: 1}) // for the memory of a stream
-	if err != nil {
-		return f, err
-	}
-	defer pub.kill()
-	if err := pause(ctx, 3*time.Second); err != nil {
-		return f, err
-	}
-	if f.before, err = s.rss(); err != nil {
-		return f, err
-	}
-	if _, err := pub.end(); err != nil {
-		return f, err
-	}
 	l, err := r.load(ctx, job{Kind: "view", RTMP: s.rtmp, HTTP: s.http, Stream: "bench", Count: n, Part: part})
 	if err != nil {
 		return f, err
 	}
 	defer l.kill()
+	if f.before, err = s.rss(); err != nil {
+		return f, err
+	}
+	if err := l.next(); err != nil {
+		return f, err
+	}
 	if f.use, err = s.watch(ctx, length); err != nil {
 		return f, err
 	}
@@ -68,7 +61,7 @@ func measureParts(ctx context.Context, r *rig) (table, error) {
 	t := table{title: "Part-ready latency", note: "From the moment before a part's newest frame is written to the publisher's socket to the first byte of " +
 		"the answer to a request that waited for it: for the hinted part itself, and for the playlist that lists it. 500 ms parts, audio and video, " +
 		"all viewers counted; publisher and viewers share one process."}
-	for _, n := range pick(r, []int{1, 300}, []int{1, 50}) {
+	for _, n := range pick(r, []int{1, 300}, []int{50}) {
 		f, err := r.watchStream(ctx, n, part, pick(r, 30*time.Second, 8*time.Second))
 		if err != nil {
 			return t, err
@@ -99,7 +92,7 @@ func measureViewers(ctx context.Context, r *rig) (table, error) {
 		n    int
 		part time.Duration
 	}{{300, 200 * time.Millisecond}, {1000, 500 * time.Millisecond}, {4000, 500 * time.Millisecond}} {
-		if r.short && c.n > 1000 {
+		if r.short && c.n > 300 {
 			continue
 		}
 		f, err := r.watchStream(ctx, c.n, c.part, pick(r, 15*time.Second, 6*time.Second))

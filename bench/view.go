@@ -39,6 +39,8 @@ func viewWorker(j job, w *worker) (findings, error) {
 	a := &audience{w: w, j: j, frames: frames}
 	feeds, err := findFeeds(j.HTTP, j.Stream)
 	if err == nil {
+		w.underWay("") // the server has the stream, and nobody watches
+		settle(w, 2*time.Second)
 		err = a.watch(feeds)
 	}
 	if err != nil {

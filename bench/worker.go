@@ -9,14 +9,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sync"
+	"strings"
 	"time"
 )
 
 // Load comes from separate processes, so that it does not count as the server's: this
 // program again, with workerArg. A worker reads one JSON line from its standard input,
-// the job, and works until its standard input ends. It writes an empty line when it is
-// under way and one JSON line, its findings, at the end. So it never outlives the bench.
+// the job, and works until its standard input ends. So it never outlives the bench. It
+// writes a line when it is under way, some kinds further lines at later stages, and one
+// JSON line, its findings, at the end.
 const workerArg = "-worker"
 
 // A job is what a worker does; the fields each kind uses are said there.
@@ -59,18 +60,21 @@ var workers = map[string]func(job, *worker) (findings, error){
 // A worker is the process's side of the protocol.
 type worker struct {
 	stop <-chan struct{} // closed when the work is to end
-	mu   sync.Mutex
-	said bool
+	said int             // lines
 }
 
-// underWay tells the bench that the load is there, with a word about it.
+// underWay tells the bench that the next stage is reached, with a word about it.
 func (w *worker) underWay(word string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.said {
-		w.said = true
-		fmt.Println(word)
+	w.said++
+	fmt.Println(word)
+}
+
+// stages returns how many lines a worker of that kind writes before its findings.
+func (j job) stages() int {
+	if j.Kind == "view" {
+		return 2 // the stream is there; the viewers are
 	}
+	return 1
 }
 
 func workerMain() int {
@@ -93,7 +97,9 @@ func workerMain() int {
 	if err != nil {
 		found.Err = err.Error()
 	}
-	w.underWay("")
+	for w.said < j.stages() { // it has failed early: the bench waits for these
+		w.underWay("")
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(found); err != nil {
 		return 1
 	}
@@ -106,7 +112,7 @@ type load struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	out   *bufio.Reader
-	word  string // what it said when it was under way
+	word  string // what it said last
 }
 
 // load starts a worker and waits until it is under way.
@@ -136,14 +142,20 @@ func (r *rig) load(ctx context.Context, j job) (*load, error) {
 		_, err = l.stdin.Write(append(b, '\n'))
 	}
 	if err == nil {
-		l.word, err = l.out.ReadString('\n')
+		err = l.next()
 	}
 	if err != nil {
 		l.kill()
 		return nil, fmt.Errorf("start %s worker: %w", j.Kind, err)
 	}
-	l.word = l.word[:len(l.word)-1]
 	return l, nil
+}
+
+// next waits for the next stage.
+func (l *load) next() error {
+	line, err := l.out.ReadString('\n')
+	l.word = strings.TrimSuffix(line, "\n")
+	return err
 }
 
 // end stops the worker and returns what it found.

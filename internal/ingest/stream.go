@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,9 +55,15 @@ type track struct {
 
 	pending []boundary     // followers: begun by the lead, not yet reached here
 	held    []media.Sample // followers: ahead of the lead
-	starts  [2]live.Seq    // where its newest segments begin in the log
+	starts  []start        // the segments that are in the log, oldest first
 	leading bool           // a run has just begun: pictures before its first one are skipped
 	start   media.Ticks    // PTS of that first picture
+}
+
+// start is where a segment of a track begins in the log.
+type start struct {
+	seq live.Seq
+	at  time.Time // when it was written
 }
 
 // boundary is the start of a segment, decided by the lead.
@@ -195,15 +202,32 @@ func (s *stream) open(t *track, b boundary) {
 		t.leading, t.start = true, media.FromDuration(b.at, ts)
 	}
 	t.open = true
-	t.trim(seq)
+	t.trim(seq, time.Now())
 }
 
-// trim lets go of the samples before the newest segments, once the packager cannot need them.
-func (t *track) trim(seq live.Seq) {
-	if t.starts[0] > 0 {
-		t.Log.Trim(t.starts[0])
+const (
+	// packagingTime is how long after its end a segment stays in the log: a source whose
+	// connection stood still sends many at once, and the packager must get to run
+	// before they go.
+	packagingTime = 1500 * time.Millisecond
+
+	// maxStarts bounds how many segments are remembered in that time; the log has a
+	// bound of its own.
+	maxStarts = 64
+)
+
+// trim notes that a segment begins at seq, and lets go of those that the packager has
+// had time for. The one before it stays whole, for readers that start late.
+func (t *track) trim(seq live.Seq, now time.Time) {
+	t.starts = append(t.starts, start{seq, now})
+	n := 0
+	for len(t.starts)-n > 2 && (now.Sub(t.starts[n+1].at) >= packagingTime || len(t.starts)-n > maxStarts) {
+		n++
 	}
-	t.starts[0], t.starts[1] = t.starts[1], seq
+	if n > 0 {
+		t.starts = slices.Delete(t.starts, 0, n)
+		t.Log.Trim(t.starts[0].seq)
+	}
 }
 
 // write appends a sample of an open segment.

@@ -146,6 +146,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return n.ingest.Run(intake) })
 	g.Go(func() error { return n.packager.Run(stages) })
+	g.Go(func() error { return n.trimHeap(stages) })
 	g.Go(func() error {
 		<-failed.Done() // ctx has ended, or a part has failed
 		n.ready.Store(false)
