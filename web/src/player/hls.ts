@@ -97,7 +97,9 @@ class HlsEngine implements Engine {
   }
 
   choose(quality: number): void {
-    this.hls.nextLevel = quality;
+    const { hls } = this;
+    if (hls.levels.length === 0) hls.once(Events.MANIFEST_PARSED, () => this.choose(quality));
+    else if (quality < hls.levels.length) hls.nextLevel = quality;
   }
 
   toLiveEdge(): void {
