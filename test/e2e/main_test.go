@@ -26,7 +26,7 @@ var (
 var prebuilt = flag.String("headrace", "", "test this binary instead of building one")
 
 // atOnce is how many tests may run at the same time. They wait for the wall clock, not for a core.
-const atOnce = "40"
+const atOnce = "200"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
