@@ -49,10 +49,11 @@ fuzz: ## every fuzz target for FUZZTIME each (30s)
 		done; \
 	done
 
-soak: ## one stream and its players for SOAKTIME (10m)
+soak: ## one stream and its players for SOAKTIME (10m), and the page against outages
 	@scripts/need.sh ffmpeg chromium npm
 	@$(MAKE) --no-print-directory $(browser_modules)
 	go test -count=1 -timeout 60m ./test/e2e -run TestSoak -v -soak $(SOAKTIME)
+	cd $(browser) && npm test
 
 web: ## build the player page into web/dist, which is checked in
 	cd web && npm ci && npm run check && npm run build

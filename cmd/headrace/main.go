@@ -18,7 +18,7 @@ import (
 
 type cli struct {
 	Config string   `short:"c" placeholder:"FILE" help:"Configuration file (YAML); docs/configuration.md lists the settings." type:"path"`
-	Set    []string `placeholder:"SECTION.KEY=VALUE" sep:"none" help:"Set one setting; overrides the file and the environment (HEADRACE_SECTION_KEY). Secrets belong in those."`
+	Set    []string `placeholder:"SECTION.KEY=VALUE" sep:"none" help:"Set one setting; overrides the file and the environment (HEADRACE_SECTION_KEY), where secrets belong: a command line is read by others."`
 
 	Serve   struct{} `cmd:"" default:"1" help:"Run the server."`
 	Demo    struct{} `cmd:"" help:"Run the server and push a generated test programme into it."`
