@@ -1,6 +1,7 @@
 # Works on a bare Debian with Go, Node, git and make; scripts/need.sh brings the rest.
 
 FUZZTIME ?= 30s
+SOAKTIME ?= 10m
 
 # What the pipeline consists of, without the tests of the whole and what npm brought.
 PACKAGES = $$(go list ./... | grep -v -e /test/ -e /node_modules/)
@@ -48,9 +49,10 @@ fuzz: ## every fuzz target for FUZZTIME each (30s)
 		done; \
 	done
 
-soak: ## the long tests
-	@scripts/need.sh ffmpeg
-	go test -count=1 -timeout 60m ./test/soak/...
+soak: ## one stream and its players for SOAKTIME (10m)
+	@scripts/need.sh ffmpeg chromium npm
+	@$(MAKE) --no-print-directory $(browser_modules)
+	go test -count=1 -timeout 60m ./test/e2e -run TestSoak -v -soak $(SOAKTIME)
 
 web: ## build the player page into web/dist, which is checked in
 	cd web && npm ci && npm run check && npm run build

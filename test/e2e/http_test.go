@@ -203,3 +203,33 @@ func only(set func(*http.Protocols, bool)) *http.Protocols {
 	set(&p, true)
 	return &p
 }
+
+// TestLongHold: a reload may wait for a segment two ahead, which takes longer than a
+// client may take to send its request, or its connection to be idle between two.
+func TestLongHold(t *testing.T) {
+	t.Parallel()
+	s := start(t, map[string]string{"segment.duration": "4s", "segment.part": "1s", "ingest.hold": "1500ms"})
+	pushFFmpeg(t, avClip(t, "22"), s.push("hold"))
+	s.waitLive(t, "hold", 1)
+	track := s.trackOf(t, "hold", "video")
+	pl, err := s.playlist("hold", track)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	res, body, err := s.get(s.media("hold", track) + fmt.Sprintf("?_HLS_msn=%d", pl.last()+2))
+	if err != nil {
+		t.Fatalf("after %v: %v", time.Since(begin), err)
+	}
+	waited := time.Since(begin)
+	next, err := parsePlaylist(string(body))
+	if err != nil {
+		t.Fatalf("after %v: %s: %v", waited, res.Status, err)
+	}
+	if next.last() < pl.last()+2 {
+		t.Errorf("after %v: the list ends with segment %d, want %d", waited, next.last(), pl.last()+2)
+	}
+	if waited < 5*time.Second {
+		t.Errorf("it took %v: too short to show anything", waited)
+	}
+}

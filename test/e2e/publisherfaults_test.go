@@ -77,6 +77,57 @@ func TestFault_P3_SecondPublisherOtherKey(t *testing.T) {
 	}
 }
 
+// TestFault_P2_HalfOpenPublisherIsReplaced: an encoder falls silent without closing its
+// connection, as when its network is pulled, and comes back at once with its key. It is
+// let in within 500 ms, the old connection is closed, and players stay on their list.
+func TestFault_P2_HalfOpenPublisherIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := start(t, quick)
+	tags := readFLV(t, avClip(t, "12"))
+	first, err := dial(t.Context(), s.push("half"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.close()
+	sending := make(chan error, 1)
+	go func() {
+		sending <- first.play(t.Context(), tags, func(g *tag) bool { return g.ms < 5000 })
+	}()
+	s.waitLive(t, "half", 2)
+	f := newFollower(s, "half", s.trackOf(t, "half", "video"))
+	f.patient = 10 * time.Second
+	stop := follow(t, f)
+	eventually(t, 15*time.Second, "the encoder silent", func() error {
+		var st struct {
+			Tracks []struct {
+				Silent float64 `json:"silent_seconds"`
+			}
+		}
+		if s.api(t, "/api/v1/streams/half", &st); len(st.Tracks) == 0 || st.Tracks[0].Silent < 0.2 {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
+	begin := time.Now()
+	result := pushTags(t, s.push("half"), tags, nil)
+	if d := time.Since(begin); d > 500*time.Millisecond {
+		t.Errorf("let in after %v", d)
+	}
+	select {
+	case <-first.closed:
+	case <-time.After(5 * time.Second):
+		t.Error("the old connection is still open")
+	}
+	<-sending
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	n := len(stop().check(t))
+	if want := 30 * (5 + 12 - 3); n < want { // a segment at each end
+		t.Errorf("%d frames came out, want %d", n, want)
+	}
+}
+
 // TestFault_P8_EmptyPublish: a publisher that never sends anything is put out, and its
 // name is free again.
 func TestFault_P8_EmptyPublish(t *testing.T) {

@@ -169,3 +169,28 @@ scene('pauses, stays behind, and goes back to the live edge', async ({ origin, p
   await watch(page, { seconds: 1 });
   await plays(page, { seconds: 3 });
 });
+
+scene('offers the qualities, and keeps the choice over a new start', async ({ origin, page, until }) => {
+  origin.begin();
+  const variant = (height, bandwidth, name) =>
+    `#EXT-X-STREAM-INF:BANDWIDTH=${bandwidth},RESOLUTION=${(height * 16) / 9}x${height},FRAME-RATE=30.000,CODECS="avc1.42c01e"\nv/media.m3u8?${name}\n`;
+  await page.route('**/master.m3u8', async (route) => {
+    const res = await route.fetch().catch(() => undefined);
+    if (!res?.ok()) return route.abort().catch(() => {});
+    return route.fulfill({ response: res, body: `#EXTM3U\n${variant(360, 1700000, 'low')}${variant(720, 2500000, 'high')}` });
+  });
+  await page.goto(origin.url);
+  await until('playing');
+  const choice = page.getByLabel('Quality');
+  assert.deepEqual((await choice.locator('option').allTextContents()).slice(1), ['720p', '360p']);
+  await choice.selectOption('360p');
+  await watch(page, { seconds: 10, enough: (s) => !s.player.auto && s.player.quality === 0 });
+  await origin.hangUp();
+  await until('reconnecting');
+  await origin.listen();
+  await until('playing');
+  const samples = await watch(page, { seconds: 10, enough: (s) => s.player.starts === 2 && s.player.quality === 0 });
+  assert.equal(samples.at(-1).player.auto, false, 'the choice is forgotten');
+  assert.equal(samples.at(-1).player.quality, 0);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+});

@@ -21,6 +21,7 @@ export interface Reading {
   sourceLost: boolean; // the newest media is marked missing: the encoder is gone
   edge: number; // end of the newest media listed, on the playhead's timeline
   segmentSeconds: number; // target duration, 0 if unknown
+  idle: boolean; // nothing is being loaded although the playlist lists more than is buffered
 }
 
 /** A trouble, as told to the player and kept for whoever looks for the cause. */
@@ -41,6 +42,7 @@ export interface Engine {
   read(now: number): Reading;
   choose(quality: number): void; // -1: automatic
   toLiveEdge(): void;
+  reload(): void; // forget what was being loaded, go on from the playhead
   stalled(now: number): void; // the viewer sees an interruption
   destroy(): void;
 }

@@ -93,16 +93,32 @@ class HlsEngine implements Engine {
       sourceLost: this.newestIsGap(),
       edge: details?.edge ?? 0,
       segmentSeconds: details?.targetduration ?? 0,
+      idle: this.idle(),
     };
   }
 
   choose(quality: number): void {
-    this.hls.nextLevel = quality;
+    const { hls } = this;
+    if (hls.levels.length === 0) hls.once(Events.MANIFEST_PARSED, () => this.choose(quality));
+    else if (quality < hls.levels.length) hls.nextLevel = quality;
   }
 
   toLiveEdge(): void {
     const position = this.hls.liveSyncPosition;
     if (position !== null && position > this.video.currentTime) this.video.currentTime = position;
+  }
+
+  // hls.js 1.7 loses its way where it has loaded a segment whole and then turns to
+  // parts (after the seek over a gap): it waits for that segment's parts, which it
+  // will never load, until they leave the playlist. Marked as gaps, they are passed over.
+  reload(): void {
+    const { hls } = this;
+    const end = hls.mainForwardBufferInfo?.end ?? 0;
+    const had = hls.latestLevelDetails?.partList?.filter((part) => !part.loaded && !part.gap && part.end <= end + 0.05) ?? [];
+    for (const part of had) part.gap = true;
+    if (had.length > 0) return;
+    hls.stopLoad();
+    hls.startLoad(this.video.currentTime);
   }
 
   stalled(now: number): void {
@@ -121,6 +137,13 @@ class HlsEngine implements Engine {
     const advised = details.partHoldBack || details.holdBack || 3 * details.targetduration;
     const target = this.target.seconds(advised, now);
     if (this.hls.targetLatency !== target) this.hls.targetLatency = target;
+  }
+
+  private idle(): boolean {
+    const details = this.hls.latestLevelDetails;
+    const ahead = this.hls.mainForwardBufferInfo;
+    if (!details?.live || !ahead || this.hls.inFlightFragments.main.state !== 'IDLE') return false;
+    return details.edge - ahead.end > 0.9 * (details.partTarget || details.targetduration);
   }
 
   private newestIsGap(): boolean {

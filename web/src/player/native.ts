@@ -52,6 +52,7 @@ class NativeEngine implements Engine {
       sourceLost: false,
       edge,
       segmentSeconds: 0,
+      idle: false,
     };
   }
 
@@ -61,6 +62,8 @@ class NativeEngine implements Engine {
     const edge = this.edge();
     if (edge > this.video.currentTime) this.video.currentTime = edge;
   }
+
+  reload(): void {}
 
   stalled(): void {}
 

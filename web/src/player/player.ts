@@ -195,11 +195,14 @@ export class Player {
       sourceLost: reading.sourceLost,
       edge: reading.edge,
       nextBuffered: nextBuffered(video),
+      idle: reading.idle,
+      buffer: bufferedAhead(video),
       following: this.following,
       behind,
       segmentSeconds: reading.segmentSeconds,
     });
     if (remedy === 'none') return;
+    if (remedy === 'reload') this.engine?.reload();
     if (remedy === 'skip') video.currentTime = (nextBuffered(video) ?? video.currentTime) + 0.05;
     if (remedy === 'edge') this.engine?.toLiveEdge();
     if (remedy === 'restart') this.finish('lost');
