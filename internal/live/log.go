@@ -34,6 +34,7 @@ type Log[T Item] struct {
 	own      bell
 	streamUp *bell  // rung as well, for readers of several logs; may be nil
 	clock    *clock // orders the entries over the logs of a stream; may be nil
+	gate     gate[T]
 
 	mu      sync.Mutex // guards all below; a leaf
 	slots   []slot[T]  // the kept entries are slots[head:]
@@ -80,6 +81,7 @@ func (l *Log[T]) Append(v T) Seq {
 	l.mu.Unlock()
 	l.own.ring()
 	l.streamUp.ring()
+	l.gate.pass(v)
 	return seq
 }
 
@@ -118,6 +120,7 @@ func (l *Log[T]) Close(err error) {
 	l.mu.Unlock()
 	l.own.ring()
 	l.streamUp.ring()
+	l.gate.ring()
 }
 
 // Bounds returns the oldest kept entry's number and the one the next entry gets.

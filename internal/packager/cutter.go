@@ -96,6 +96,24 @@ func (c *cutter) push(e media.Entry) *presentation.Track {
 	return c.snapshot()
 }
 
+// awaits returns which entries make a difference to players, as far as can be told
+// before they come: those that fill the open part, and those that cannot be judged by
+// their time alone. The others may wait for them.
+func (c *cutter) awaits() func(media.Entry) bool {
+	if !c.open || c.skip || c.boundary != nil {
+		return func(media.Entry) bool { return true }
+	}
+	from := c.writer.end - c.shift
+	full := min(c.goal-c.grid.slack-c.shift, from+c.grid.most)
+	if len(c.part.samples) == 0 { // a sample that leaves a cell of the grid empty
+		full = min(full, c.grid.after(c.writer.end+c.grid.slack+1)-c.grid.slack-c.shift)
+	}
+	return func(e media.Entry) bool {
+		s := e.Sample
+		return e.Event != nil || s.Duration <= 0 || s.DTS < from || s.DTS+s.Duration >= full
+	}
+}
+
 // lag tells that entries are missing here, and which configuration holds after them.
 func (c *cutter) lag(init *media.Init) *presentation.Track {
 	c.flush()

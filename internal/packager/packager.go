@@ -231,7 +231,7 @@ func (s *stream) follow(ctx context.Context, t *live.Track, r *live.Reader[media
 		out.publish(c.push(media.Entry{Event: &media.Event{Kind: media.NewInit, Init: init}}))
 	}
 	for {
-		n, err := r.Read(ctx, buf[:])
+		n, err := r.ReadWhen(ctx, buf[:], c.awaits())
 		for _, e := range buf[:n] {
 			out.publish(c.push(e))
 		}

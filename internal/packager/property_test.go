@@ -187,7 +187,12 @@ func (l *randomLog) run(t *rapid.T) packaged {
 			see(c.lag(s.lag))
 			continue
 		}
-		see(c.push(s.entry))
+		awaited := c.awaits()(s.entry)
+		tr := c.push(s.entry)
+		if tr != nil && !awaited {
+			t.Fatalf("the packager would have slept through an entry that changes the playlist: %+v", s.entry)
+		}
+		see(tr)
 	}
 	see(c.finish())
 	for _, f := range frozen {
