@@ -30,6 +30,7 @@ type streamView struct {
 type variantKey struct {
 	id, init           string
 	bandwidth, average int
+	rate               float64
 }
 
 // view is what viewers of one rendition share: the playlist of its newest snapshot.
@@ -143,7 +144,7 @@ func (v *view) reports() []hls.Report {
 func (v *streamView) multivariant(now time.Time, tracks []*presentation.Track) *rendering {
 	key := make([]variantKey, len(tracks))
 	for i, t := range tracks {
-		key[i] = variantKey{id: t.ID, bandwidth: t.Bandwidth, average: t.AverageBandwidth}
+		key[i] = variantKey{id: t.ID, bandwidth: t.Bandwidth, average: t.AverageBandwidth, rate: t.FrameRate()}
 		if in := t.Init(); in != nil {
 			key[i].init = in.Version
 		}

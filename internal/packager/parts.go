@@ -183,6 +183,7 @@ func (w *writer) closePart(end media.Ticks) {
 	w.add(&presentation.Part{
 		Independent: p.sync,
 		Arrived:     p.arrived,
+		Samples:     len(p.samples),
 		Data: cmaf.Chunk{
 			TrackID:    trackID,
 			Sequence:   uint32(w.number),

@@ -4,6 +4,7 @@
 package presentation
 
 import (
+	"math"
 	"sort"
 	"time"
 
@@ -25,6 +26,7 @@ type Part struct {
 	Start, Duration media.Ticks
 	Independent     bool      // it contains a sync sample (rfc8216bis, 4.4.4.9: INDEPENDENT)
 	Gap             bool      // there is no media: Data is nil
+	Samples         int       // in it
 	Data            []byte    // moof, mdat
 	Arrived         time.Time // when the newest sample in it reached us
 }
@@ -85,6 +87,35 @@ func (t *Track) Init() *Init {
 		return nil
 	}
 	return t.Segments[len(t.Segments)-1].Init
+}
+
+// FrameRate returns the frames a second of a video track: what its bitstream says, else
+// the highest rate of a complete segment, taken for the common rate that it is near to,
+// or else for a whole number. 0 while there is nothing to tell it from.
+func (t *Track) FrameRate() float64 {
+	in := t.Init()
+	if in == nil || t.Kind != media.Video {
+		return 0
+	}
+	if f := in.Media.FrameRate.Float(); f > 0 {
+		return f
+	}
+	most := 0.0
+	for _, s := range t.Segments {
+		if s.Complete && !s.Gap && s.Duration > 0 {
+			n := 0
+			for _, p := range s.Parts {
+				n += p.Samples
+			}
+			most = max(most, float64(n)/s.Duration.Seconds(s.Timescale()))
+		}
+	}
+	for _, common := range []float64{24000. / 1001, 24, 25, 30000. / 1001, 30, 48, 50, 60000. / 1001, 60, 120} {
+		if math.Abs(most/common-1) < 0.0004 {
+			return common
+		}
+	}
+	return math.Round(most)
 }
 
 // Last returns the sequence number of the newest segment that has a part, and how

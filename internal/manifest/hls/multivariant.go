@@ -172,7 +172,7 @@ func appendVariant(b []byte, t *presentation.Track, g *audioGroup) []byte {
 		b = append(b, '"')
 	}
 	if t.Kind == media.Video {
-		b = appendPicture(b, in)
+		b = appendPicture(b, in, t.FrameRate())
 	}
 	if g != nil {
 		b = append(b, `,AUDIO="`...)
@@ -184,14 +184,14 @@ func appendVariant(b []byte, t *presentation.Track, g *audioGroup) []byte {
 	return append(b, '\n')
 }
 
-func appendPicture(b []byte, in *media.Init) []byte {
+func appendPicture(b []byte, in *media.Init, rate float64) []byte {
 	if in.Width > 0 && in.Height > 0 {
 		b = append(b, ",RESOLUTION="...)
 		b = strconv.AppendInt(b, int64(in.Width), 10)
 		b = append(b, 'x')
 		b = strconv.AppendInt(b, int64(in.Height), 10)
 	}
-	if rate := in.FrameRate.Float(); rate > 0 {
+	if rate > 0 {
 		b = append(b, ",FRAME-RATE="...)
 		b = strconv.AppendFloat(b, rate, 'f', 3, 64)
 	}
