@@ -52,7 +52,7 @@ fuzz: ## every fuzz target for FUZZTIME each (30s)
 soak: ## one stream and its players for SOAKTIME (10m), and the page against outages
 	@scripts/need.sh ffmpeg chromium npm
 	@$(MAKE) --no-print-directory $(browser_modules)
-	go test -count=1 -timeout 60m ./test/e2e -run TestSoak -v -soak $(SOAKTIME)
+	go test -tags soak -count=1 -timeout 60m ./test/e2e -run TestSoak -v -soak $(SOAKTIME)
 	cd $(browser) && npm test
 
 web: ## build the player page into web/dist, which is checked in

@@ -1,3 +1,5 @@
+//go:build soak
+
 package e2e
 
 import (
@@ -8,15 +10,12 @@ import (
 	"time"
 )
 
-// soak is how long TestSoak runs: go test ./test/e2e -run TestSoak -soak 10m -timeout 20m
-var soak = flag.Duration("soak", 0, "run TestSoak for so long")
+// soak is how long TestSoak runs: go test -tags soak ./test/e2e -run TestSoak -soak 10m
+var soak = flag.Duration("soak", 10*time.Minute, "run TestSoak for so long")
 
 // TestSoak plays one stream for long, its encoder coming and going once a minute, and
 // samples what the server uses: after a warm-up neither memory nor goroutines grow.
 func TestSoak(t *testing.T) {
-	if *soak == 0 {
-		t.Skip("only with -soak")
-	}
 	s := start(t)
 	e := &encoder{t: t, url: s.push("soak"), tags: readFLV(t, avClip(t, "62"))}
 	e.background(func(ctx context.Context) {

@@ -22,7 +22,7 @@ const drainEnv = "HEADRACE_RTMP_DRAIN"
 func TestDrainPlayers(t *testing.T) {
 	addr, count, ok := strings.Cut(os.Getenv(drainEnv), " ")
 	if !ok {
-		t.Skip("for BenchmarkPlayFanout only")
+		return // not a test: what BenchmarkPlayFanout runs as another process
 	}
 	n, err := strconv.Atoi(count)
 	if err != nil {

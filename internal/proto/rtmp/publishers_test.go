@@ -25,12 +25,12 @@ import (
 	"github.com/headrace/headrace/internal/session"
 )
 
-// execute runs a program to its end. A test is skipped where the program is not installed.
+// execute runs a program to its end.
 func execute(t *testing.T, command string) string {
 	t.Helper()
 	args := strings.Fields(command)
 	if _, err := exec.LookPath(args[0]); err != nil {
-		t.Skip(err)
+		t.Fatalf("%v: make test installs it", err)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
@@ -250,7 +250,7 @@ func TestPublishRTMPS(t *testing.T) {
 func TestRefusedFFmpeg(t *testing.T) {
 	r := loopback(t, Options{}, door{})
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip(err)
+		t.Fatalf("%v: make test installs it", err)
 	}
 	args := strings.Fields("-v verbose " + videoFFmpeg + r.url("cam?key=wrong"))
 	out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput()
