@@ -42,12 +42,7 @@ bench: ## measure the server, and print the conditions
 	go run ./bench
 
 fuzz: ## every fuzz target for FUZZTIME each (30s)
-	@for package in $(PACKAGES); do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
-		done; \
-	done
+	@scripts/fuzz.sh $(FUZZTIME) $(PACKAGES)
 
 soak: ## one stream and its players for SOAKTIME (10m), and the page against outages
 	@scripts/need.sh ffmpeg chromium npm
