@@ -18,6 +18,9 @@ type Options struct {
 	Hub     *live.Hub
 	Catalog *presentation.Catalog
 	Broker  *session.Broker
+
+	// Waiting returns how many requests of HTTP players are held for a stream now.
+	Waiting func(stream string) int
 }
 
 // New returns the handler of /api/v1/. It answers GET only.
@@ -39,6 +42,10 @@ type Stream struct {
 	Cadence  *Cadence  `json:"cadence"` // null until enough of the source was seen
 	Tracks   []Track   `json:"tracks"`
 	Sessions []Session `json:"sessions"`
+
+	// Requests of HTTP players that are held now: with Low-Latency HLS about one for
+	// each viewer and track.
+	Waiting int `json:"http_waiting_requests"`
 }
 
 // Cadence is the rhythm of a stream's segments and parts, in seconds.
@@ -53,9 +60,9 @@ type Cadence struct {
 type Track struct {
 	ID         string  `json:"id"`
 	Kind       string  `json:"kind"`
-	Codec      string  `json:"codec"`        // RFC 6381
-	BitrateBPS int     `json:"bitrate_bps"`  // over the newest GOP, of audio over a second
-	Rate       float64 `json:"samples_rate"` // samples a second
+	Codec      string  `json:"codec"`       // RFC 6381
+	BitrateBPS int     `json:"bitrate_bps"` // over the newest GOP, of audio over a second
+	Rate       float64 `json:"samples_per_second"`
 	Samples    uint64  `json:"samples"`
 	Bytes      uint64  `json:"bytes"`
 
@@ -123,7 +130,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) show(s *live.Stream, now time.Time) Stream {
-	out := Stream{Name: s.Name, Started: s.Started.UTC(), Tracks: []Track{}, Sessions: []Session{}}
+	out := Stream{Name: s.Name, Started: s.Started.UTC(), Tracks: []Track{}, Sessions: []Session{}, Waiting: a.Waiting(s.Name)}
 	if c := s.Cadence(); c != nil {
 		out.Cadence = &Cadence{c.Segment.Seconds(), c.Part.Seconds(), c.PartTarget.Seconds(), c.TargetDuration.Seconds()}
 	}

@@ -41,7 +41,7 @@ func TestStreamsShowTheirTracks(t *testing.T) {
 	if err := hub.Add(s); err != nil {
 		t.Fatal(err)
 	}
-	h := New(Options{Hub: hub, Catalog: &presentation.Catalog{}, Broker: session.NewBroker(session.Options{Hub: hub})})
+	h := New(Options{Hub: hub, Catalog: &presentation.Catalog{}, Broker: session.NewBroker(session.Options{Hub: hub}), Waiting: func(string) int { return 7 }})
 
 	var all struct{ Streams []Stream }
 	if code := get(t, h, "/api/v1/streams", &all); code != http.StatusOK || len(all.Streams) != 1 {
@@ -52,7 +52,7 @@ func TestStreamsShowTheirTracks(t *testing.T) {
 		t.Fatalf("code %d", code)
 	}
 	tr := one.Tracks[0]
-	if one.Cadence.TargetDuration != 4 || tr.Codec != "avc1.64001f" || tr.BitrateBPS != 240_000 || tr.GOPSeconds != 1 || tr.Rate != 30 || tr.LatencySeconds != nil {
+	if one.Cadence.TargetDuration != 4 || tr.Codec != "avc1.64001f" || tr.BitrateBPS != 240_000 || tr.GOPSeconds != 1 || tr.Rate != 30 || tr.LatencySeconds != nil || one.Waiting != 7 {
 		t.Errorf("%+v, track %+v", one.Cadence, tr)
 	}
 	for path, want := range map[string]int{"/api/v1/streams/none": 404, "/api/v1/streams/a..b": 400, "/api/v1/sessions": 200} {

@@ -235,5 +235,5 @@ func serve(s *http.Server, l net.Listener) error {
 // apiHandler is the API behind the admin token.
 func (n *Node) apiHandler() http.Handler {
 	return auth.RequireToken(session.Secret(n.cfg.Auth.AdminToken.Reveal()),
-		api.New(api.Options{Hub: &n.hub, Catalog: &n.catalog, Broker: n.broker}))
+		api.New(api.Options{Hub: &n.hub, Catalog: &n.catalog, Broker: n.broker, Waiting: n.delivery.Waiting}))
 }
