@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/headrace/headrace/internal/session"
 )
 
 //go:embed dist
@@ -29,9 +31,6 @@ const (
 	// cacheAsset is for names that carry a hash of their content.
 	cacheAsset = "public, max-age=31536000, immutable"
 )
-
-// maxNameBytes is the longest stream name, in bytes.
-const maxNameBytes = 128
 
 // Handler serves the landing page at /, the player page at /watch/{stream} and
 // their assets below /assets/. Every path has one spelling: whatever is encoded,
@@ -91,24 +90,10 @@ func (s *site) find(r *http.Request) (*file, bool) {
 	return nil, false
 }
 
-// validName tells whether name can name a stream: letters, digits, _ and -, in
-// segments joined by /.
+// validName tells whether name can name a stream.
 func validName(name string) bool {
-	if len(name) > maxNameBytes {
-		return false
-	}
-	for segment := range strings.SplitSeq(name, "/") {
-		if segment == "" || strings.ContainsFunc(segment, notInName) {
-			return false
-		}
-	}
-	return true
-}
-
-func notInName(r rune) bool {
-	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-	digit := '0' <= r && r <= '9'
-	return !letter && !digit && r != '_' && r != '-'
+	_, err := session.ParseName(name)
+	return err == nil
 }
 
 // load reads all files of the build, compressed once for all requests.
